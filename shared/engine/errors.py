@@ -1,0 +1,126 @@
+"""Every error that can end an attempt, in one tree.
+
+JobError
+├── InvalidPayload        the request itself is wrong                         not retryable
+├── BudgetExceeded        a spending limit would be passed                    not retryable
+├── ModelError
+│   ├── ModelUnavailable  408, 429, 5xx, time-outs after all retries          retryable
+│   ├── ModelRejected     any other 4xx: our request or our key is wrong      not retryable
+│   ├── ModelRefused      blocked by the provider's safety filters            not retryable
+│   └── ModelOutputInvalid  truncated, empty or not what the schema asks      retryable
+├── SourcesInsufficient   research found too little to write honestly         not retryable
+├── ReviewRejected        the draft stayed below the bar after its revision   not retryable
+├── StorageUnavailable    a file could not be stored                          retryable
+└── UnexpectedError       anything else: a defect                             retryable
+
+AttemptInterrupted        not an error of the job: the attempt has to stop writing
+├── LeaseLost             another attempt holds the job now
+└── JobCancelled          a person cancelled it
+"""
+
+from typing import Any, ClassVar
+
+
+class JobError(Exception):
+    """A failure that a person can read. `message` is for the marketing lead, `code` for programs."""
+
+    code: ClassVar[str] = "job_error"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, stage: str | None = None, slide_index: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.stage = stage
+        self.slide_index = slide_index
+
+    def detail(self) -> dict[str, Any]:
+        """The JSON of `jobs.error_detail`: stage, slide_index, message, retryable, code."""
+        return {
+            "code": self.code,
+            "stage": self.stage,
+            "slide_index": self.slide_index,
+            "message": self.message,
+            "retryable": self.retryable,
+        }
+
+
+class InvalidPayload(JobError):
+    """The payload does not fit the kind's schema; the message names the field and the rule."""
+
+    code = "invalid_payload"
+
+
+class BudgetExceeded(JobError):
+    """A spending limit would be passed; the message names the limit and when it resets."""
+
+    code = "budget_exceeded"
+
+
+class ModelError(JobError):
+    """A model did not give a usable answer."""
+
+    code = "model_error"
+
+
+class ModelUnavailable(ModelError):
+    """The provider answered 408, 429 or 5xx, or not at all, until the call's deadline."""
+
+    code = "model_unavailable"
+    retryable = True
+
+
+class ModelRejected(ModelError):
+    """The provider refuses our request (another 4xx): retrying cannot help."""
+
+    code = "model_rejected"
+
+
+class ModelRefused(ModelError):
+    """The provider's safety filter blocked the prompt or the answer."""
+
+    code = "model_refused"
+
+
+class ModelOutputInvalid(ModelError):
+    """The answer was truncated, empty or not valid after its repair round."""
+
+    code = "model_output_invalid"
+    retryable = True
+
+
+class SourcesInsufficient(JobError):
+    """Research found too little evidence to write about the topic without inventing."""
+
+    code = "sources_insufficient"
+
+
+class ReviewRejected(JobError):
+    """The draft stayed below the threshold after its revision; the message gives the reasons."""
+
+    code = "review_rejected"
+
+
+class StorageUnavailable(JobError):
+    """A file could not be stored."""
+
+    code = "storage_unavailable"
+    retryable = True
+
+
+class UnexpectedError(JobError):
+    """A defect. The message for people is general; the log has the traceback."""
+
+    code = "unexpected"
+    retryable = True
+
+
+class AttemptInterrupted(Exception):
+    """The attempt may not write any more and stops; the job's fate is already decided."""
+
+
+class LeaseLost(AttemptInterrupted):
+    """The lease is no longer ours: it expired and was taken over, or the job has ended."""
+
+
+class JobCancelled(AttemptInterrupted):
+    """A person cancelled the job while it ran."""
