@@ -1,0 +1,1 @@
+"""Everything that is not the product: the embedded stack and the deployment."""
