@@ -1,0 +1,166 @@
+-- The job engine's tables. `jobs` keeps every column and meaning that the front end relies on.
+
+create table public.job_kinds (
+  name text primary key,
+  title text not null,
+  service text not null,
+  aliases text[] not null default '{}',
+  enabled boolean not null default true,
+  lease_s double precision not null check (lease_s > 0),
+  max_attempts integer not null check (max_attempts > 0),
+  retry_base_s double precision not null check (retry_base_s >= 0),
+  retry_cap_s double precision not null check (retry_cap_s >= 0),
+  concurrency integer not null check (concurrency > 0),
+  daily_quota integer check (daily_quota >= 0)
+);
+comment on table public.job_kinds is 'Every job type; written by sync_catalog() from shared/catalog.yaml';
+
+alter table public.jobs
+  add column if not exists kind text,
+  add column if not exists error_detail jsonb,
+  add column if not exists updated_at timestamptz not null default now(),
+  add column if not exists scheduled_for timestamptz not null default now(),
+  add column if not exists attempts integer not null default 0,
+  add column if not exists max_attempts integer not null default 5,
+  add column if not exists lease_token uuid,
+  add column if not exists lease_expires_at timestamptz,
+  add column if not exists worker text,
+  add column if not exists cost_usd numeric not null default 0,
+  add column if not exists trace_id text;
+
+comment on column public.jobs.job_type is 'the name that was asked for; kind is its canonical name';
+comment on column public.jobs.scheduled_for is 'when the job is due';
+
+-- Jobs of the former worker system.
+update public.jobs set status = 'queued' where status = 'pending';
+
+update public.jobs
+set error = coalesce(nullif(error, ''), format(
+      'This job was interrupted in an earlier version of the system (its status was "%s"). Nothing was delivered. Retry it to run it again.', status)),
+    error_detail = jsonb_build_object('code', 'interrupted', 'stage', nullif(split_part(status, ':', 2), ''), 'slide_index', null,
+      'message', 'Interrupted in an earlier version of the system', 'retryable', true),
+    completed_at = coalesce(completed_at, now()),
+    status = 'failed'
+where status is null or status = 'processing' or status not in ('queued', 'processing', 'completed', 'failed', 'cancelled');
+
+update public.jobs
+set status = 'failed', completed_at = coalesce(completed_at, now()),
+    error = coalesce(nullif(error, ''), 'This job belongs to no user, so it cannot be run. Start it again while signed in.')
+where status = 'queued' and user_id is null;
+
+-- An older rule on the values of status would refuse the new ones.
+do $$
+declare
+  old record;
+begin
+  for old in
+    select c.conname from pg_catalog.pg_constraint c
+    join pg_catalog.pg_attribute a on a.attrelid = c.conrelid and a.attnum = any (c.conkey)
+    where c.conrelid = 'public.jobs'::regclass and c.contype = 'c' and a.attname = 'status'
+  loop
+    execute format('alter table public.jobs drop constraint %I', old.conname);
+  end loop;
+end $$;
+
+alter table public.jobs
+  alter column status set default 'queued',
+  alter column status set not null,
+  add constraint jobs_status_known check (status in ('queued', 'processing', 'completed', 'failed', 'cancelled')),
+  add constraint jobs_lease_iff_processing check ((status = 'processing') = (lease_token is not null)),
+  add constraint jobs_trace_id_hex check (trace_id ~ '^[0-9a-f]{32}$');
+
+-- Heartbeats and checkpoints stay heap-only updates: no index holds a column that they change, and pages keep room for them.
+alter table public.jobs set (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.05);
+create index if not exists jobs_user_id_created_at on public.jobs (user_id, created_at desc);
+create index if not exists jobs_created_at on public.jobs (created_at desc);
+create index if not exists jobs_due on public.jobs (scheduled_for) where status = 'queued';
+create index if not exists jobs_processing on public.jobs (id) where status = 'processing';
+
+create table public.job_events (
+  id bigint generated always as identity primary key,
+  job_id uuid not null references public.jobs (id) on delete cascade,
+  at timestamptz not null default clock_timestamp(),
+  kind text not null check (kind in ('queued', 'claimed', 'checkpoint', 'continued', 'released', 'lease_expired', 'retried',
+    'completed', 'failed', 'cancelled')),
+  actor text not null,
+  attempt integer not null,
+  detail jsonb not null default '{}'
+);
+comment on table public.job_events is 'The audit log: one row for every transition of a job';
+create index job_events_job_id on public.job_events (job_id, id);
+
+-- Where the hints go and what they carry; Vault is asked first where it exists.
+create table engine.settings (
+  key text primary key,
+  value text not null
+);
+
+create function engine.set_setting(key text, value text) returns void
+language sql set search_path = '' as $$
+  insert into engine.settings values (set_setting.key, set_setting.value)
+  on conflict (key) do update set value = excluded.value
+$$;
+
+create function engine.setting(name text) returns text
+language plpgsql stable security definer set search_path = '' as $$
+declare
+  found_value text;
+begin
+  if to_regclass('vault.decrypted_secrets') is not null then
+    execute 'select decrypted_secret from vault.decrypted_secrets where name = $1' into found_value using setting.name;
+  end if;
+  return coalesce(found_value, (select s.value from engine.settings s where s.key = setting.name));
+end $$;
+
+-- Days turn at midnight where the company is.
+create function engine.today() returns date
+language sql stable set search_path = '' as $$ select (clock_timestamp() at time zone 'America/Sao_Paulo')::date $$;
+
+create function engine.day_start(day date) returns timestamptz
+language sql stable set search_path = '' as $$ select day_start.day::timestamp at time zone 'America/Sao_Paulo' $$;
+
+-- Who did it, for the audit log.
+create function engine.actor() returns text
+language sql stable set search_path = '' as $$
+  select coalesce('user:' || auth.uid()::text, engine.caller_role())
+$$;
+
+alter table public.job_kinds enable row level security;
+alter table public.job_events enable row level security;
+alter table engine.settings enable row level security;
+alter table public.jobs enable row level security;
+
+-- `jobs` had policies of unknown names; these replace them all.
+do $$
+declare
+  old record;
+begin
+  for old in select policyname from pg_catalog.pg_policies where schemaname = 'public' and tablename = 'jobs' loop
+    execute format('drop policy %I on public.jobs', old.policyname);
+  end loop;
+end $$;
+
+revoke all on public.jobs, public.job_kinds, public.job_events from anon, authenticated, service_role;
+revoke all on engine.settings from anon, authenticated, service_role;
+grant select on public.jobs, public.job_kinds, public.job_events to authenticated, service_role;
+grant insert (id, user_id, job_type, payload, status, scheduled_for) on public.jobs to authenticated;
+grant insert on public.jobs to service_role;
+
+create policy "people see their own jobs, administrators all" on public.jobs for select to authenticated
+  using (user_id = (select auth.uid()) or (select engine.is_admin()));
+create policy "people ask for themselves" on public.jobs for insert to authenticated
+  with check (user_id = (select auth.uid()) and status = 'queued');
+create policy "everyone signed in sees the kinds" on public.job_kinds for select to authenticated using (true);
+create policy "events are seen with their job" on public.job_events for select to authenticated
+  using (exists (select from public.jobs where jobs.id = job_events.job_id));
+
+-- The front end listens to changes of `jobs`.
+do $$
+begin
+  if not exists (select from pg_catalog.pg_publication where pubname = 'supabase_realtime') then
+    create publication supabase_realtime;
+  end if;
+  if not exists (select from pg_catalog.pg_publication_tables where pubname = 'supabase_realtime' and schemaname = 'public' and tablename = 'jobs') then
+    alter publication supabase_realtime add table public.jobs;
+  end if;
+end $$;

@@ -1,0 +1,95 @@
+-- Drafts: what a machine writes stays a draft until a signed-in person with the right moves it on.
+
+alter table public.blog_posts
+  add column if not exists job_id uuid references public.jobs (id) on delete set null,
+  add column if not exists user_id uuid references auth.users (id) on delete set null,
+  add column if not exists language text,
+  add column if not exists metadata jsonb not null default '{}',
+  add column if not exists approved_by uuid references auth.users (id) on delete set null,
+  add column if not exists approved_at timestamptz;
+create unique index if not exists blog_posts_job_id on public.blog_posts (job_id);
+create index if not exists blog_posts_user_id on public.blog_posts (user_id, created_at desc);
+create index if not exists blog_posts_approved_by on public.blog_posts (approved_by) where approved_by is not null;
+
+comment on column public.blog_posts.job_id is 'the job that wrote it; null when a person did';
+
+-- Fits any table of drafts with the columns status, job_id, scheduled_for, approved_by and approved_at. What makes a row a
+-- machine's is its job_id or, where the table has it, ai_generated; neither can be taken off it again.
+create function engine.guard_draft() returns trigger
+language plpgsql security definer set search_path = '' as $$
+declare
+  now_row constant jsonb := to_jsonb(new);
+  old_row constant jsonb := case when tg_op = 'UPDATE' then to_jsonb(old) end;
+  generated constant boolean := now_row ->> 'job_id' is not null or coalesce((now_row ->> 'ai_generated')::boolean, false);
+  was_generated constant boolean := old_row ->> 'job_id' is not null or coalesce((old_row ->> 'ai_generated')::boolean, false);
+  may_approve constant boolean := engine.caller_role() = 'authenticated' and engine.is_marketing();
+  column_name text;
+begin
+  if tg_op = 'INSERT' then
+    if generated and (new.status <> 'draft' or now_row ->> 'published_at' is not null or now_row ->> 'scheduled_for' is not null
+                      or now_row ->> 'approved_at' is not null) then
+      raise exception using errcode = '42501', message = 'Generated content starts as a draft.';
+    end if;
+    return new;
+  end if;
+  if not was_generated then
+    return new;
+  end if;
+  if not generated or now_row ->> 'job_id' is distinct from old_row ->> 'job_id' and now_row ->> 'job_id' is not null then
+    raise exception using errcode = '42501', message = 'Generated content stays marked as generated.';
+  end if;
+  foreach column_name in array array['status', 'published_at', 'scheduled_for', 'approved_by', 'approved_at'] loop
+    continue when column_name = 'approved_by' and now_row ->> 'approved_by' is null;  -- that person's account was deleted
+    if now_row -> column_name is distinct from old_row -> column_name and not may_approve then
+      raise exception using errcode = '42501',
+        message = 'Only a signed-in person of marketing or an administrator can approve, schedule or publish a draft.';
+    end if;
+  end loop;
+  if old.status = 'draft' and new.status <> 'draft' then
+    new.approved_by := auth.uid();
+    new.approved_at := clock_timestamp();
+  end if;
+  return new;
+end $$;
+
+create trigger guard_draft before insert or update on public.blog_posts for each row execute function engine.guard_draft();
+
+alter table public.blog_posts enable row level security;
+do $$
+begin
+  -- The public site reads published posts; where that rule exists already it stays as it is.
+  if not exists (select from pg_catalog.pg_policies where schemaname = 'public' and tablename = 'blog_posts') then
+    revoke all on public.blog_posts from anon, authenticated, service_role;
+    grant select on public.blog_posts to anon, authenticated, service_role;
+    grant insert, update, delete on public.blog_posts to authenticated;
+    grant insert on public.blog_posts to service_role;
+    create policy "everyone reads what is published" on public.blog_posts for select to anon, authenticated using (status = 'published');
+  end if;
+end $$;
+create policy "staff read drafts" on public.blog_posts for select to authenticated
+  using (user_id = (select auth.uid()) or (select engine.is_staff()));
+create policy "marketing adds posts" on public.blog_posts for insert to authenticated with check ((select engine.is_marketing()));
+create policy "marketing edits posts" on public.blog_posts for update to authenticated
+  using ((select engine.is_marketing())) with check ((select engine.is_marketing()));
+create policy "marketing removes posts" on public.blog_posts for delete to authenticated using ((select engine.is_marketing()));
+
+-- Pictures: `content` for generated ones, `assets` for the company's own.
+do $$
+begin
+  if to_regclass('storage.buckets') is not null then
+    insert into storage.buckets (id, name, public, file_size_limit, allowed_mime_types) values
+      ('content', 'content', true, 10485760, array['image/png', 'image/jpeg', 'image/webp', 'application/pdf']),
+      ('assets', 'assets', true, 10485760, array['image/png', 'image/jpeg', 'image/webp', 'image/svg+xml'])
+    on conflict (id) do nothing;
+    create policy "everyone sees pictures" on storage.objects for select to anon, authenticated
+      using (bucket_id in ('content', 'assets'));
+    create policy "marketing adds company assets" on storage.objects for insert to authenticated
+      with check (bucket_id = 'assets' and (select engine.is_marketing()));
+    create policy "marketing replaces company assets" on storage.objects for update to authenticated
+      using (bucket_id = 'assets' and (select engine.is_marketing()));
+    create policy "marketing removes company assets" on storage.objects for delete to authenticated
+      using (bucket_id = 'assets' and (select engine.is_marketing()));
+  end if;
+end $$;
+
+revoke execute on all functions in schema engine from public;
