@@ -39,7 +39,7 @@ class Strategy(BaseModel):
 class WrittenSentence(BaseModel):
     """One sentence with the evidence that it stands on."""
 
-    text: str = Field(min_length=1, description="One complete sentence, plain prose; no Markdown, no marks, no ids in it")
+    text: str = Field(min_length=1, description="One complete sentence, plain prose, no Markdown, no ids in it")
     evidence_ids: list[str] = Field(
         description="Ids of the evidence (E1, C2, P1) that says exactly what the sentence says; empty when it states no fact"
     )
@@ -73,7 +73,9 @@ class WrittenHeadline(BaseModel):
 
     title: str = Field(min_length=3, description="Title of the article, 50 to 70 characters")
     excerpt: str = Field(min_length=3, description="1 or 2 sentences that make one read on, 140 to 250 characters")
-    seo_title: str = Field(min_length=3, description="Title for search engines, 30 to 59 characters, main keyword first")
+    seo_title: str = Field(
+        min_length=3, description="Title for search engines, 30 to 59 characters, main keyword first"
+    )
     seo_description: str = Field(
         min_length=3, description="Description for search engines, 150 to 160 characters, whole sentences, main keyword"
     )

@@ -22,5 +22,7 @@ class ReviewAnswer(BaseModel):
     """Answer to `review`."""
 
     scores: list[CriterionScore] = Field(min_length=1, description="One score for each criterion, in the same order")
-    changes: list[RequestedChange] = Field(description="At most 6 changes, the most important first; empty when all is well")
+    changes: list[RequestedChange] = Field(
+        description="At most 6 changes, the most important first; empty when all is well"
+    )
     summary: str = Field(min_length=1, description="2 sentences for the marketing lead: what is good, what to look at")
