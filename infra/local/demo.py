@@ -127,8 +127,7 @@ def main() -> int:
         )
         console.print("[bold]python -m infra.local logs blog[/] shows what a service did.")
     else:
-        console.print("
-Database: [bold]python -m infra.local psql[/], logs: [bold]python -m infra.local logs blog[/]")
+        console.print("\nDatabase: [bold]python -m infra.local psql[/], logs: [bold]python -m infra.local logs blog[/]")
     return 0 if written else 1
 
 
