@@ -1,0 +1,35 @@
+"""The parts that the routes share, put together once in `app.py`."""
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from infra.local.gateway.auth.attempts import FailedAttempts
+from infra.local.gateway.caller import check_api_key
+from infra.local.gateway.database import Pool
+from infra.local.gateway.storage.files import FileStore
+from infra.local.gateway.tokens import Tokens
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """One per process."""
+
+    pool: Pool
+    tokens: Tokens
+    files: FileStore
+    failed_attempts: FailedAttempts = field(default_factory=FailedAttempts)
+
+
+def gateway_of(request: Request) -> Gateway:
+    """The process's parts, for a route."""
+    return request.app.state.gateway
+
+
+GatewayDep = Annotated[Gateway, Depends(gateway_of)]
+
+
+def require_api_key(request: Request, gateway: GatewayDep) -> None:
+    """For routers that Supabase's proxy guards with the API key."""
+    check_api_key(request, gateway.tokens.keys)

@@ -1,0 +1,1 @@
+"""Buckets and objects: rows in schema `storage`, contents as files on disk."""
