@@ -1,6 +1,5 @@
 """Real Postgres for every test that wants one, and the whole embedded stack for those that need it."""
 
-import asyncio
 import json
 import secrets
 import shutil
@@ -61,9 +60,9 @@ def databases(short_directory: Path) -> Iterator[TestDatabases]:
     with throwaway(short_directory, secrets.token_hex(16)) as cluster:
         with psycopg.connect(cluster.url(), autocommit=True) as connection:
             connection.execute("create database baseline")
-            asyncio.run(apply_baseline(cluster.url("baseline")))
+            apply_baseline(cluster.url("baseline"))
             connection.execute("create database migrated template baseline")
-            asyncio.run(prepare(cluster.url("migrated")))
+            prepare(cluster.url("migrated"))
         yield TestDatabases(cluster, count(1))
 
 

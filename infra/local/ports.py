@@ -21,7 +21,7 @@ def listen(preferred: int | None = None) -> socket.socket:
     """
     bound = _bound(preferred)
     bound.listen(_BACKLOG)
-    bound.setblocking(False)  # noqa: FBT003 - the standard library's signature
+    bound.setblocking(False)
     return bound
 
 

@@ -16,6 +16,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from time import monotonic, sleep
+from typing import Any
 from urllib.parse import quote
 
 import psutil
@@ -80,7 +81,7 @@ def programs(version: int = VERSION) -> Path:
     if spec is None or spec.origin is None:
         message = 'Postgres is missing: install the extra "local" (make setup)'
         raise PostgresError(message)
-    folder = "pginstall" if version == 16 else f"pginstall{version}"  # noqa: PLR2004 - the wheel's name of its older one
+    folder = "pginstall" if version == 16 else f"pginstall{version}"
     return Path(spec.origin).parent / folder / "bin"
 
 
@@ -157,7 +158,7 @@ class Cluster:
         self._drop_recycled_pid_file()
         parent = os.getpid()
         options = [part for name, value in self.settings.items() for part in ("-c", f"{name}={value}")]
-        return subprocess.Popen(
+        return subprocess.Popen[bytes](
             [programs(self.version) / "postgres", "-D", self.data_dir, "-p", str(self.port), *options],
             stdin=subprocess.DEVNULL,
             stdout=log_fd,
@@ -173,7 +174,7 @@ class Cluster:
     def accepts(self, pid: int) -> bool:
         """Whether the server with that process id takes connections, by its own status file."""
         lines = self._pid_file_lines()
-        return len(lines) > 7 and lines[0] == str(pid) and lines[7].strip() == "ready"  # noqa: PLR2004 - status line
+        return len(lines) > 7 and lines[0] == str(pid) and lines[7].strip() == "ready"
 
     def server_pid(self) -> int | None:
         """Process id of a server that runs on this data directory, whoever started it."""
@@ -204,7 +205,7 @@ class Cluster:
 
     def _initdb(self, data_dir: Path, password_file: Path) -> list[str | Path]:
         # No ICU in the wheel. The built-in provider (17 and later) folds the case of Portuguese letters, and quickly.
-        has_builtin = self.version >= 17  # noqa: PLR2004
+        has_builtin = self.version >= 17
         locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"] if has_builtin else ["--locale=C.UTF-8"]
         return [
             programs(self.version) / "initdb",
@@ -278,7 +279,7 @@ def _environment() -> dict[str, str]:
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 
 
-def _as_system_user() -> dict[str, object]:
+def _as_system_user() -> dict[str, Any]:
     user = system_user()
     return {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
 

@@ -1,0 +1,156 @@
+"""A warm process that becomes a service when told to: `python -m infra.local.forkserver --state DIR --control FD`.
+
+Importing what every service needs takes over a second; forking a process that has done so takes milliseconds. So a
+killed worker accepts requests again almost at once. Only packages from elsewhere are imported here, never our own
+code: a service that is restarted after an edit runs the edited code.
+
+An order is one message on the control socket: JSON, with file descriptors beside it. The first of them is a pipe, to
+which the new process writes its id; the others are listening sockets.
+"""
+
+import argparse
+import asyncio
+import gc
+import importlib
+import json
+import os
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn
+
+from infra.local.prctl import die_with, set_name
+
+COMMON = (
+    "aiohttp",
+    "fastapi",
+    "httptools",
+    "orjson",
+    "psycopg",
+    "psycopg_pool",
+    "pydantic",
+    "pydantic_settings",
+    "starlette",
+    "structlog",
+    "uvicorn",
+    "uvicorn.lifespan.on",
+    "uvicorn.loops.uvloop",
+    "uvicorn.protocols.http.httptools_impl",
+    "uvloop",
+    "yaml",
+)
+MAX_ORDER_BYTES = 64 * 1024
+_MAX_DESCRIPTORS = 8
+_ADOPTION_TIMEOUT_S = 5.0
+
+
+def serve(control: socket.socket, modules: Sequence[str]) -> NoReturn:
+    """Import the modules, then fork a process for each order until the other end of the socket is gone."""
+    for module in modules:
+        with suppress(ImportError):  # the service itself will say what it misses
+            importlib.import_module(module)
+    # What is here now is shared with all children for good: the collector need not touch, and so copy, its pages.
+    gc.collect()
+    gc.freeze()
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(control, MAX_ORDER_BYTES, _MAX_DESCRIPTORS)
+        if not message:
+            sys.exit(0)
+        _fork(control, json.loads(message), descriptors)
+
+
+def _fork(control: socket.socket, order: dict[str, Any], descriptors: list[int]) -> None:
+    """Fork twice, so that the supervisor, which adopts orphans, becomes the new process's parent."""
+    middle = os.fork()
+    if middle == 0:
+        if os.fork() == 0:
+            control.close()
+            _become(order, descriptors)
+        os._exit(0)
+    os.waitpid(middle, 0)
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
+def _become(order: dict[str, Any], descriptors: list[int]) -> NoReturn:
+    code = 1
+    try:
+        os.setsid()
+        _wait_for_adoption(order["parent"])
+        die_with(order["parent"], signal.SIGKILL)
+        set_name(order["name"])
+        log = os.open(order["log"], os.O_WRONLY | os.O_APPEND)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        os.close(log)
+        report, *sockets = descriptors
+        os.environ.clear()
+        os.environ.update(order["env"])
+        os.environ.update({name: str(fd) for name, fd in zip(order["socket_names"], sockets[1:], strict=True)})
+        os.write(report, str(os.getpid()).encode())
+        os.close(report)
+        code = _RUNNERS[order["runner"]](order, sockets)
+    except SystemExit as stop:
+        code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    except KeyboardInterrupt:
+        code = 130
+    except BaseException:  # noqa: BLE001 - the last frame of the process: say what happened and end
+        traceback.print_exc()
+    finally:
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+
+
+def _wait_for_adoption(parent: int) -> None:
+    deadline = time.monotonic() + _ADOPTION_TIMEOUT_S
+    while os.getppid() != parent:
+        if time.monotonic() > deadline:
+            raise RuntimeError("the supervisor is gone")
+        time.sleep(0.0005)
+
+
+def _run_web(order: dict[str, Any], sockets: list[int]) -> int:
+    """What `uvicorn <target> --factory` does, on a socket that is listening already."""
+    import uvicorn  # noqa: PLC0415 - loaded above, in the warm process
+
+    config = uvicorn.Config(order["target"], factory=True, access_log=False)
+    server = uvicorn.Server(config)
+    server.run(sockets=[socket.socket(fileno=sockets[0])])
+    return 0 if server.started else 3
+
+
+def _run_coroutine(order: dict[str, Any], _sockets: list[int]) -> int:
+    import uvloop  # noqa: PLC0415 - loaded above, in the warm process
+
+    module, _, function = order["target"].partition(":")
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(getattr(importlib.import_module(module), function)())
+    return 0
+
+
+def _run_forkserver(order: dict[str, Any], sockets: list[int]) -> NoReturn:
+    """A second, warmer process that has imported what one service needs beyond the common packages."""
+    serve(socket.socket(fileno=sockets[0]), order["modules"])
+
+
+_RUNNERS = {"web": _run_web, "coroutine": _run_coroutine, "forkserver": _run_forkserver}
+
+
+def main() -> NoReturn:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--state", type=Path, required=True, help="tells whose process this is")
+    parser.add_argument("--control", type=int, required=True)
+    arguments = parser.parse_args()
+    set_name("forkserver")
+    serve(socket.socket(fileno=arguments.control), COMMON)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,173 @@
+"""Turns orders into running processes: the supervisor's side of `forkserver.py`."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from infra.local.forkserver import COMMON
+from infra.local.imports import third_party_imports
+from infra.local.prctl import die_with
+from infra.local.reaper import Reaper
+from infra.local.state import StateDir
+
+ROOT = Path(__file__).parents[2]
+_COMMON_PACKAGES = {module.partition(".")[0] for module in COMMON} | set(sys.stdlib_module_names)
+_BASE = ""
+
+
+class LaunchError(Exception):
+    """A process could not be started."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """What a process runs: `web` is an ASGI factory `module:function` on a listening socket, `coroutine` an async
+    function without arguments. Further sockets are handed over in the environment variables that name them.
+    """
+
+    name: str
+    runner: Literal["web", "coroutine"]
+    target: str
+    env: Mapping[str, str] = field(repr=False)
+    sockets: Sequence[socket.socket] = ()
+    socket_names: Sequence[str] = ()
+
+    @property
+    def module(self) -> str:
+        return self.target.partition(":")[0]
+
+
+@dataclass
+class _ForkServer:
+    pid: int
+    control: socket.socket
+    exited: "asyncio.Future[int]"
+
+
+class Launcher:
+    """Starts programs from warm processes: one that all share, and one more for each program that imports much."""
+
+    def __init__(self, state: StateDir, reaper: Reaper) -> None:
+        self._state = state
+        self._reaper = reaper
+        self._servers: dict[str, _ForkServer] = {}
+        self._extras: dict[str, list[str]] = {}
+
+    def start(self) -> None:
+        """Start the shared warm process; its imports (over a second) go on while other things happen."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        parent = os.getpid()
+        log = self._state.open_log("forkserver")
+        try:
+            process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "infra.local.forkserver"),
+                    *("--state", self._state.path),
+                    *("--control", str(theirs.fileno())),
+                ],
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+                preexec_fn=lambda: die_with(parent, signal.SIGKILL),  # noqa: PLW1509 - the supervisor has one thread
+            )
+        finally:
+            os.close(log)
+            theirs.close()
+        process.returncode = 0  # the reaper waits for it, not Popen
+        self._servers[_BASE] = _ForkServer(process.pid, ours, self._reaper.watch(process.pid))
+
+    async def stop(self) -> None:
+        """End the warm processes. What they have started goes on."""
+        for server in self._servers.values():
+            server.control.close()  # the other end reads the end of the orders, and exits
+            if not server.exited.done():
+                os.kill(server.pid, signal.SIGKILL)
+        await asyncio.gather(*(server.exited for server in self._servers.values()))
+        self._servers.clear()
+
+    async def launch(self, program: Program) -> int:
+        """Process id of the started program, which writes to its log. Raises LaunchError."""
+        server = await self._server_for(program)
+        order = {
+            "name": program.name,
+            "runner": program.runner,
+            "target": program.target,
+            "env": dict(program.env),
+            "socket_names": list(program.socket_names),
+        }
+        return await self._send(server, order, program.sockets)
+
+    async def _server_for(self, program: Program) -> str:
+        """Key of a living warm process for the program; it is started when it is not there, or not there any more."""
+        if not self._is_alive(_BASE):
+            self._servers.clear()
+            self.start()
+        if program.name not in self._extras:
+            wanted = third_party_imports(program.module, ROOT)
+            self._extras[program.name] = [m for m in wanted if m.partition(".")[0] not in _COMMON_PACKAGES]
+        if not self._extras[program.name]:
+            return _BASE
+        if not self._is_alive(program.name):
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            order = {
+                "name": f"warm {program.name}",
+                "runner": "forkserver",
+                "modules": self._extras[program.name],
+                "env": dict(os.environ),
+                "socket_names": [],
+            }
+            with theirs:
+                pid = await self._send(_BASE, order, [theirs])
+            self._servers[program.name] = _ForkServer(pid, ours, self._reaper.watch(pid))
+        return program.name
+
+    def _is_alive(self, key: str) -> bool:
+        server = self._servers.get(key)
+        if server is not None and server.exited.done():
+            server.control.close()
+            del self._servers[key]
+            return False
+        return server is not None
+
+    async def _send(self, key: str, order: dict[str, Any], sockets: Sequence[socket.socket]) -> int:
+        read_end, write_end = os.pipe()
+        log = order["name"] if order["runner"] != "forkserver" else "forkserver"
+        os.close(self._state.open_log(log))
+        order |= {"parent": os.getpid(), "log": str(self._state.log(log))}
+        try:
+            descriptors = [write_end, *(each.fileno() for each in sockets)]
+            socket.send_fds(self._servers[key].control, [json.dumps(order).encode()], descriptors)
+        except OSError as error:
+            os.close(read_end)
+            raise LaunchError(f"the warm process for {order['name']} is gone: {error}") from error
+        finally:
+            os.close(write_end)
+        pid = await _read_pid(read_end)
+        if pid is None:
+            raise LaunchError(f"{order['name']} ended before it began")
+        return pid
+
+
+async def _read_pid(pipe: int) -> int | None:
+    """What the new process writes to the pipe, which is then closed; None when it ended without a word."""
+    loop = asyncio.get_running_loop()
+    readable: asyncio.Future[None] = loop.create_future()
+    loop.add_reader(pipe, lambda: readable.done() or readable.set_result(None))
+    try:
+        await readable
+        content = os.read(pipe, 32)
+    finally:
+        loop.remove_reader(pipe)
+        os.close(pipe)
+    return int(content) if content else None
