@@ -11,11 +11,13 @@ JobError
 ├── SourcesInsufficient   research found too little to write honestly         not retryable
 ├── ReviewRejected        the draft stayed below the bar after its revision   not retryable
 ├── StorageUnavailable    a file could not be stored                          retryable
+├── DatabaseUnavailable   Postgres did not answer while the job needed it     retryable
 └── UnexpectedError       anything else: a defect                             retryable
 
 AttemptInterrupted        not an error of the job: the attempt has to stop writing
-├── LeaseLost             another attempt holds the job now
-└── JobCancelled          a person cancelled it
+├── LeaseLost             another attempt holds the job now, or may do so
+├── JobCancelled          a person cancelled it
+└── WorkerDraining        this worker shuts down; the lease is given back
 """
 
 from typing import Any, ClassVar
@@ -107,6 +109,13 @@ class StorageUnavailable(JobError):
     retryable = True
 
 
+class DatabaseUnavailable(JobError):
+    """Postgres did not answer for longer than the attempt could wait."""
+
+    code = "database_unavailable"
+    retryable = True
+
+
 class UnexpectedError(JobError):
     """A defect. The message for people is general; the log has the traceback."""
 
@@ -124,3 +133,7 @@ class LeaseLost(AttemptInterrupted):
 
 class JobCancelled(AttemptInterrupted):
     """A person cancelled the job while it ran."""
+
+
+class WorkerDraining(AttemptInterrupted):
+    """This worker is shutting down: the job goes back to the queue with its checkpoint, the attempt uncounted."""

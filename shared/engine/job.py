@@ -29,3 +29,18 @@ class Lease:
     job_id: UUID
     token: UUID
     lease_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class DueJob:
+    """A queued job whose time has come, as `due_jobs` and `sweep_jobs` tell it.
+
+    `scheduled_for` changes each time a job comes back to the queue (retry, continue, release, expired lease), so id and
+    `scheduled_for` together name one wait in the queue: two deliveries of the same wait are duplicates.
+    """
+
+    id: UUID
+    kind: str
+    service: str
+    attempts: int
+    scheduled_for: datetime

@@ -1,0 +1,141 @@
+"""The engine's SQL functions, one method each. Only this module and the migrations know them."""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, LiteralString, cast
+from uuid import UUID
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from shared.db import Pool
+from shared.engine.errors import JobError, LeaseLost
+from shared.engine.job import DueJob, Job, Lease
+from shared.engine.outcome import Persist
+
+_LEASE_NOT_HELD = "PT409"
+
+_CLAIM: LiteralString = """
+    select id, user_id, kind, job_type, payload, checkpoint_data, attempt, max_attempts, trace_id, created_at,
+           lease_token, lease_s
+    from public.claim_job(%s, %s, %s)
+"""
+_HEARTBEAT: LiteralString = "select held, cancelled from public.heartbeat_job(%s, %s)"
+_CHECKPOINT: LiteralString = "select public.checkpoint_job(%s, %s, %s, %s)"
+_COMPLETE: LiteralString = "select public.complete_job(%s, %s, %s)"
+_CONTINUE: LiteralString = "select public.continue_job(%s, %s, %s)"
+_FAIL: LiteralString = "select public.fail_job(%s, %s, %s, %s)"
+_RELEASE: LiteralString = "select public.release_job(%s, %s)"
+_DUE: LiteralString = "select id, kind, service, attempts, scheduled_for from public.due_jobs(%s)"
+_SWEEP: LiteralString = "select id, kind, service, attempts, scheduled_for from public.sweep_jobs(%s)"
+_READY: LiteralString = "select to_regprocedure('public.claim_job(uuid, text, text[])') is not null"
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """Whether the lease is still ours and, if not, whether that is because a person cancelled the job."""
+
+    held: bool
+    cancelled: bool
+
+
+@asynccontextmanager
+async def _lease_checked() -> AsyncGenerator[None]:
+    """Turns the database's refusal of a token into `LeaseLost`."""
+    try:
+        yield
+    except psycopg.Error as error:
+        if error.sqlstate == _LEASE_NOT_HELD:
+            raise LeaseLost(error.diag.message_primary or "the lease is not held any more") from None
+        raise
+
+
+class JobStore:
+    """Jobs in Postgres, seen from a worker or the dispatcher.
+
+    Each method is one round trip. All raise `psycopg.Error` when the database cannot be reached; those that take a
+    lease raise `LeaseLost`, and have changed nothing, when it is not held any more.
+    """
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def claim(self, job_id: UUID, worker: str, kinds: Sequence[str]) -> tuple[Job, Lease] | None:
+        """Takes the job if it is one of `kinds` and due (or its lease has expired), else None."""
+        row = await self._row(_CLAIM, (job_id, worker, list(kinds)))
+        if row is None:
+            return None
+        *job, token, lease_s = row
+        return Job(*job), Lease(job_id, token, lease_s)
+
+    async def heartbeat(self, lease: Lease) -> Heartbeat:
+        """Renews the lease for another `lease_s` seconds. Never raises `LeaseLost`: the answer tells."""
+        held, cancelled = await self._one_row(_HEARTBEAT, (lease.job_id, lease.token))
+        return Heartbeat(held, cancelled)
+
+    async def checkpoint(
+        self, lease: Lease, data: Mapping[str, Any], progress: Mapping[str, Any] | None = None
+    ) -> None:
+        """Merges `data` into the top level of `checkpoint_data`, replaces its `progress`, and renews the lease."""
+        await self._write(
+            _CHECKPOINT, (lease.job_id, lease.token, Jsonb(data), None if progress is None else Jsonb(progress))
+        )
+
+    async def complete(self, lease: Lease, result: Mapping[str, Any], persist: Persist | None = None) -> None:
+        """Completes the job and runs `persist` in one transaction: both happen or neither.
+
+        The job's row is locked and the lease checked first, so `persist` runs only while the job is ours.
+        """
+        parameters = (lease.job_id, lease.token, Jsonb(result))
+        if persist is None:
+            await self._write(_COMPLETE, parameters)
+            return
+        async with self._pool.connection() as connection, connection.transaction():
+            async with _lease_checked():
+                await connection.execute(_COMPLETE, parameters)
+            await persist(connection)
+
+    async def continue_(self, lease: Lease, after_s: float) -> None:
+        """Gives the slot back with the checkpoint kept; due again after `after_s` seconds, the attempt not counted."""
+        await self._write(_CONTINUE, (lease.job_id, lease.token, after_s))
+
+    async def fail(self, lease: Lease, error: JobError) -> Literal["queued", "failed"]:
+        """Ends the attempt with `error`; the new status is `queued` when the job is to be tried again."""
+        async with _lease_checked():
+            row = await self._one_row(_FAIL, (lease.job_id, lease.token, Jsonb(error.detail()), error.retryable))
+        return cast("Literal['queued', 'failed']", row[0])
+
+    async def release(self, lease: Lease) -> None:
+        """Puts the job back into the queue at once, the attempt not counted."""
+        await self._write(_RELEASE, (lease.job_id, lease.token))
+
+    async def due(self, ids: Sequence[UUID]) -> list[DueJob]:
+        """Those of `ids` that are queued and due, the longest waiting first."""
+        return [DueJob(*row) for row in await self._rows(_DUE, (list(ids),))]
+
+    async def sweep(self, max_jobs: int) -> list[DueJob]:
+        """Puts jobs with expired leases back into the queue and tells which are due, the longest waiting first."""
+        return [DueJob(*row) for row in await self._rows(_SWEEP, (max_jobs,))]
+
+    async def is_ready(self) -> bool:
+        """Whether the database answers and has the engine's functions."""
+        return bool((await self._one_row(_READY, ()))[0])
+
+    async def _rows(self, query: LiteralString, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        async with self._pool.connection() as connection:
+            return await (await connection.execute(query, parameters)).fetchall()
+
+    async def _row(self, query: LiteralString, parameters: Sequence[Any]) -> tuple[Any, ...] | None:
+        async with self._pool.connection() as connection:
+            return await (await connection.execute(query, parameters)).fetchone()
+
+    async def _one_row(self, query: LiteralString, parameters: Sequence[Any]) -> tuple[Any, ...]:
+        row = await self._row(query, parameters)
+        if row is None:
+            raise psycopg.InterfaceError(f"no row from {query}")
+        return row
+
+    async def _write(self, query: LiteralString, parameters: Sequence[Any]) -> None:
+        async with _lease_checked():
+            await self._row(query, parameters)
