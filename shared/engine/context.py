@@ -53,9 +53,9 @@ class JobContext:
         return self._attempt.lease
 
     @property
-    def running_stage(self) -> str | None:
-        """The stage that the calling task is in; branches that run in parallel each have their own."""
-        return _running_stage.get()
+    def running_stage(self) -> str:
+        """The stage of the calling task (branches in parallel each have their own); outside of a stage, the kind."""
+        return _running_stage.get() or self.job.kind
 
     @property
     def drain_requested(self) -> bool:
