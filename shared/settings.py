@@ -39,6 +39,7 @@ class ModelSettings(BaseSettings):
     model_search: str = "gemini-3.8-flash"
     model_image: str = "gemini-3-pro-image"
     model_embedding: str = "gemini-embedding-001"
+    model_concurrency: int = 16
 
     @cached_property
     def by_role(self) -> dict[str, str]:

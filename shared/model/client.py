@@ -23,7 +23,7 @@ async def open_client(settings: ModelSettings, *, credentials: "Credentials | No
     Settled here, as read in google-genai 2.34: without `retry_options` its aiohttp transport repeats a request after a
     lost connection by itself, so one attempt is asked for; its default transports take proxies from the environment
     and differ by what is installed, so it gets an httpx client of ours. Automatic continuation and function calling
-    are switched off for each request (`requests.py`): they are no options of the client.
+    are switched off for each request (`calls.py`): they are no options of the client.
 
     `credentials` replace the application default credentials of Vertex AI. Takes a second on first use, for the import.
 

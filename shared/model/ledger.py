@@ -1,0 +1,178 @@
+"""The call ledger: `model_calls`, through its three SQL functions. One row is one request to a provider."""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal, LiteralString
+
+import psycopg
+import structlog
+from psycopg.types.json import Jsonb
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+from shared.db import Pool
+from shared.engine.errors import BudgetExceeded, LeaseLost
+from shared.engine.job import Lease
+from shared.model.prices import Usage
+
+CallKind = Literal["text", "image", "embedding", "search"]
+
+_RESERVE: LiteralString = """
+    select call_id, replayed, response, blob, blob_mime_type
+    from public.reserve_call(%s, %s, %s, %s, %s, %s, %s, %s)
+"""
+_SETTLE: LiteralString = "select public.settle_call(%s, %s, %s, %s, %s, %s, %s)"
+_FAIL: LiteralString = "select public.fail_call(%s, %s, %s, %s, %s)"
+_UNDER_WAY: LiteralString = """
+    select id from public.model_calls
+    where job_id = %s and call_key = %s and status = 'reserved' and lease_token = %s
+"""
+
+# A restart of Postgres must not lose what was paid for: while it lasts, closing a call is tried again.
+_DATABASE_AWAY_S = 20.0
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class CallRow:
+    """What the ledger says about a call before it is made."""
+
+    key: str
+    kind: CallKind
+    stage: str
+    model: str
+    prompt: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """A usable answer in the form that the ledger keeps; the typed result is rebuilt from it, live and on replay."""
+
+    response: dict[str, Any]
+    blob: bytes | None = None
+    blob_mime_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A reserved call, or the answer that a call with the same key had before."""
+
+    call_id: int
+    replay: StoredAnswer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What a request cost in USD and what for, with the version of the model that answered."""
+
+    cost_usd: Decimal = Decimal(0)
+    usage: Usage = field(default_factory=Usage)
+    model_version: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The `usage` argument of the SQL functions."""
+        return {
+            "input_tokens": self.usage.input_tokens,
+            "output_tokens": self.usage.output_tokens,
+            "thought_tokens": self.usage.thought_tokens,
+            "search_queries": self.usage.search_queries,
+            "images": self.usage.images,
+            "model_version": self.model_version,
+        }
+
+
+class CallLedger:
+    """Reserves a call under the spending limits, and closes it with its real cost."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def reserve(self, lease: Lease, call: CallRow, worst_case_usd: Decimal) -> Reservation:
+        """Reserves `worst_case_usd` for a call, or finds its answer. No two calls of one key may be under way at once.
+
+        Raises:
+            LeaseLost: the lease is not held any more.
+            BudgetExceeded: a limit would be passed; the database's message says which and when it resets.
+            psycopg.Error: the database cannot be reached.
+        """
+        parameters = (
+            lease.job_id,
+            lease.token,
+            call.key,
+            call.stage,
+            call.kind,
+            call.model,
+            call.prompt,
+            worst_case_usd,
+        )
+        try:
+            async with _refusals_typed(call.stage):
+                row = await self._row(_RESERVE, parameters)
+        except psycopg.errors.UniqueViolation:
+            # A reservation of this attempt whose confirmation was lost with its connection: it is taken up.
+            row = await self._row(_UNDER_WAY, (lease.job_id, call.key, lease.token))
+            return Reservation(row[0])
+        call_id, replayed, response, blob, blob_mime_type = row
+        return Reservation(call_id, StoredAnswer(response, blob, blob_mime_type) if replayed else None)
+
+    async def settle(self, call_id: int, lease: Lease, bill: Bill, answer: StoredAnswer) -> bool:
+        """Records a usable answer and its cost. False: the lease is lost; the cost is recorded, the answer not kept."""
+        return await self._close(
+            _SETTLE,
+            (
+                call_id,
+                lease.token,
+                bill.cost_usd,
+                Jsonb(bill.as_json()),
+                Jsonb(answer.response),
+                answer.blob,
+                answer.blob_mime_type,
+            ),
+        )
+
+    async def fail(self, call_id: int, lease: Lease, bill: Bill, error: Mapping[str, Any]) -> bool:
+        """Records that a call gave nothing usable, and what it cost all the same. False: the lease is lost."""
+        return await self._close(
+            _FAIL, (call_id, lease.token, bill.cost_usd, Jsonb(bill.as_json()), Jsonb(dict(error)))
+        )
+
+    async def _close(self, query: LiteralString, parameters: Sequence[Any]) -> bool:
+        # Closing a call twice changes nothing, so it may be repeated when the connection is lost.
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(psycopg.OperationalError),
+            wait=wait_random_exponential(multiplier=0.1, max=2),
+            stop=stop_after_delay(_DATABASE_AWAY_S),
+            before_sleep=_note_database_away,
+            reraise=True,
+        )
+        row: tuple[Any, ...] = await retrying(self._row, query, parameters)
+        return bool(row[0])
+
+    async def _row(self, query: LiteralString, parameters: Sequence[Any]) -> tuple[Any, ...]:
+        async with self._pool.connection() as connection:
+            row = await (await connection.execute(query, parameters, binary=True)).fetchone()
+        if row is None:
+            raise psycopg.InterfaceError(f"no row from {query}")
+        return row
+
+
+@asynccontextmanager
+async def _refusals_typed(stage: str) -> AsyncGenerator[None]:
+    try:
+        yield
+    except psycopg.Error as error:
+        message = error.diag.message_primary
+        match error.sqlstate:
+            case "PT409":
+                raise LeaseLost(message or "the lease is not held any more") from None
+            case "PT429":
+                raise BudgetExceeded(message or "A spending limit is reached.", stage=stage) from None
+            case _:
+                raise
+
+
+def _note_database_away(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    _log.warning("database away while closing a call", tries=state.attempt_number, error=type(error).__name__)
