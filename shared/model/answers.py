@@ -154,7 +154,8 @@ def grounded_answer_of(candidate: "Candidate") -> GroundedAnswer:
     for number, chunk in enumerate(chunks):
         if chunk.web is not None and chunk.web.uri:
             place_of_chunk[number] = len(sources)
-            sources.append(GroundedSource(uri=chunk.web.uri, title=chunk.web.title or chunk.web.domain or ""))
+            title = chunk.web.title or chunk.web.domain or ""
+            sources.append(GroundedSource(uri=storable(chunk.web.uri), title=storable(title)))
     supports: list[GroundedSupport] = []
     for support in (grounding.grounding_supports if grounding else None) or []:
         indexes = [place_of_chunk[n] for n in support.grounding_chunk_indices or [] if n in place_of_chunk]
@@ -165,9 +166,10 @@ def grounded_answer_of(candidate: "Candidate") -> GroundedAnswer:
         start_byte = (segment.start_index or 0) + _bytes_before(candidate, segment.part_index or 0)
         end_byte = (segment.end_index or 0) + _bytes_before(candidate, segment.part_index or 0)
         span = character_span(text, start_byte, end_byte)
-        stretch = text[slice(*span)] if span else (segment.text or "")
-        if segment.text and stretch != segment.text:
-            stretch, span = segment.text, None
+        said = storable(segment.text or "")
+        stretch = text[slice(*span)] if span else said
+        if said and stretch != said:
+            stretch, span = said, None
         if stretch:
             start, end = span or (None, None)
             supports.append(GroundedSupport(text=stretch, source_indexes=indexes, start=start, end=end))
@@ -221,7 +223,7 @@ def _grounding(response: "GenerateContentResponse") -> "GroundingMetadata | None
 
 def _queries(grounding: "GroundingMetadata | None") -> list[str]:
     # Empty queries appear in answers and are not billed.
-    return [query for query in (grounding.web_search_queries if grounding else None) or [] if query]
+    return [storable(query) for query in (grounding.web_search_queries if grounding else None) or [] if query]
 
 
 def _bytes_before(candidate: "Candidate", part_index: int) -> int:

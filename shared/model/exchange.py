@@ -6,7 +6,7 @@ also when the answer is of no use, the lease is lost or the task is cancelled.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -16,13 +16,14 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from shared.engine.errors import LeaseLost, ModelOutputInvalid, ModelRefused, ModelRejected, ModelUnavailable
+from shared.engine.errors import ModelOutputInvalid, ModelRefused, ModelRejected, ModelUnavailable
 from shared.engine.job import Lease
 from shared.model.answers import UnusableAnswer
 from shared.model.calls import Call
 from shared.model.failures import ProviderFailure, provider_failure
-from shared.model.ledger import Bill, CallKind, CallLedger, CallRow, StoredAnswer
-from shared.model.prices import PriceTable, PriceUnknown
+from shared.model.ledger import Bill, CallKind, CallLedger, CallRow, Reservation, StoredAnswer
+from shared.model.open_call import OpenCall, log_call, uninterrupted
+from shared.model.prices import PriceTable
 from shared.model.retries import CallPolicy, retrying
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class Exchange:
         reservation = await self._reserve(call.row, lease, worst_case_usd)
         if reservation.replay is not None:
             return self._replayed(call, reservation.replay)
-        entry = _Entry(self._ledger, reservation.call_id, lease, call.row, started)
+        entry = OpenCall(self._ledger, reservation.call_id, lease, call.row, started)
         response = await self._request(call, entry, deadline)
         bill = self._bill(call, response, worst_case_usd)
         try:
@@ -130,21 +131,21 @@ class Exchange:
         await entry.settle(bill, _marked(answer, version, bill.cost_usd))
         return Answered(value, version, bill.cost_usd)
 
-    async def _reserve(self, row: CallRow, lease: Lease, worst_case_usd: Decimal) -> Any:
+    async def _reserve(self, row: CallRow, lease: Lease, worst_case_usd: Decimal) -> Reservation:
         reserving = asyncio.ensure_future(self._ledger.reserve(lease, row, worst_case_usd))
         try:
             return await asyncio.shield(reserving)
         except asyncio.CancelledError:
-            await _uninterrupted(self._give_back(reserving, row, lease))
+            await uninterrupted(self._give_back(reserving, row, lease))
             raise
 
-    async def _give_back(self, reserving: "asyncio.Future[Any]", row: CallRow, lease: Lease) -> None:
+    async def _give_back(self, reserving: "asyncio.Future[Reservation]", row: CallRow, lease: Lease) -> None:
         """Ends the reservation that was being made when the task was cancelled."""
         reservation = await reserving
         if reservation.replay is None:
-            await _Entry(self._ledger, reservation.call_id, lease, row, monotonic()).note_cancelled(sent=False)
+            await OpenCall(self._ledger, reservation.call_id, lease, row, monotonic()).note_cancelled(sent=False)
 
-    async def _request(self, call: Call[T], entry: "_Entry", deadline: float) -> Any:
+    async def _request(self, call: Call[T], entry: OpenCall, deadline: float) -> Any:
         timeout_s = max(min(self._policies[call.row.kind].request_timeout_s, deadline - monotonic()), 0.001)
         try:
             # The client's own time-out starts anew with every byte received; this one does not.
@@ -167,7 +168,7 @@ class Exchange:
     def _replayed(self, call: Call[T], answer: StoredAnswer) -> Answered[T]:
         version = str(answer.response.get("model_version") or call.row.model)
         cost_usd = Decimal(str(answer.response.get("cost_usd") or 0))
-        _log_call(call.row, Bill(cost_usd, model_version=version), "replayed", duration_s=0.0)
+        log_call(call.row, Bill(cost_usd, model_version=version), "replayed", duration_s=0.0)
         return Answered(call.restore(answer), version, cost_usd)
 
     def _worst_case_usd(self, call: Call[Any]) -> Decimal:
@@ -185,66 +186,13 @@ class Exchange:
     def _bill(self, call: Call[Any], response: Any, worst_case_usd: Decimal) -> Bill:
         """The cost of an answer; its worst case when the provider does not say what it used: never nothing."""
         version = getattr(response, "model_version", None) or call.row.model
-        usage = call.measure(response)
-        if usage is None:
-            return Bill(worst_case_usd, model_version=version)
         try:
-            return Bill(self._prices.cost_usd(call.row.model, usage, self._today()), usage, version)
-        except PriceUnknown as error:
-            _log.exception("answer without a price", model=call.row.model, problem=error.message)
-            return Bill(worst_case_usd, usage, version)
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """An open row of the ledger. It is closed to the end even when the task is cancelled meanwhile."""
-
-    ledger: CallLedger
-    call_id: int
-    lease: Lease
-    row: CallRow
-    started: float
-
-    async def settle(self, bill: Bill, answer: StoredAnswer) -> None:
-        """Records a usable answer. Raises LeaseLost when it came too late."""
-        held = await _uninterrupted(self.ledger.settle(self.call_id, self.lease, bill, answer))
-        self._log(bill, "settled")
-        self._check(held)
-
-    async def fail(self, bill: Bill, error: Mapping[str, Any]) -> None:
-        """Records that there is no usable answer. Raises LeaseLost when the job is another attempt's by now."""
-        held = await _uninterrupted(self.ledger.fail(self.call_id, self.lease, bill, error))
-        self._log(bill, str(error["code"]))
-        self._check(held)
-
-    async def note_cancelled(self, *, sent: bool) -> None:
-        """Records that the task was cancelled. What a request under way cost is unknown: booked as nothing, and said."""
-        error = {"code": "cancelled", "message": "the attempt was stopped", "cost_unknown": sent}
-        await _uninterrupted(self.ledger.fail(self.call_id, self.lease, Bill(), error))
-        self._log(Bill(), "cancelled")
-
-    def _check(self, held: bool) -> None:
-        if not held:
-            raise LeaseLost(f"the lease of job {self.lease.job_id} was lost during a model call")
-
-    def _log(self, bill: Bill, outcome: str) -> None:
-        _log_call(self.row, bill, outcome, duration_s=monotonic() - self.started)
-
-
-async def _uninterrupted(work: Awaitable[T]) -> T:
-    """Awaits `work` to its end; a cancellation in the meantime is raised afterwards."""
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        while not task.done():
-            try:
-                await asyncio.wait({task})
-            except asyncio.CancelledError:
-                continue
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.warning("a call could not be closed after a cancellation", error=repr(error))
-        raise
+            usage = call.measure(response)
+            if usage is not None:
+                return Bill(self._prices.cost_usd(call.row.model, usage, self._today()), usage, version)
+        except Exception:  # noqa: BLE001  whatever is wrong with the count, the answer was paid for
+            _log.exception("an answer could not be priced", model=call.row.model)
+        return Bill(worst_case_usd, model_version=version)
 
 
 def _marked(answer: StoredAnswer, model_version: str, cost_usd: Decimal) -> StoredAnswer:
@@ -254,22 +202,3 @@ def _marked(answer: StoredAnswer, model_version: str, cost_usd: Decimal) -> Stor
 
 def _output_invalid(row: CallRow, fault: UnusableAnswer) -> ModelOutputInvalid:
     return ModelOutputInvalid(f"The answer of the model {row.model} {fault.what}.", stage=row.stage)
-
-
-def _log_call(row: CallRow, bill: Bill, outcome: str, *, duration_s: float) -> None:
-    _log.info(
-        "model call",
-        stage=row.stage,
-        prompt=row.prompt,
-        model=row.model,
-        model_version=bill.model_version,
-        input_tokens=bill.usage.input_tokens,
-        output_tokens=bill.usage.output_tokens,
-        thought_tokens=bill.usage.thought_tokens,
-        search_queries=bill.usage.search_queries,
-        images=bill.usage.images,
-        cost_usd=float(bill.cost_usd),
-        duration_ms=round(duration_s * 1000),
-        replayed=outcome == "replayed",
-        outcome=outcome,
-    )

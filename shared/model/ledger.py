@@ -1,5 +1,6 @@
 """The call ledger: `model_calls`, through its three SQL functions. One row is one request to a provider."""
 
+import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, sto
 from shared.db import Pool
 from shared.engine.errors import BudgetExceeded, LeaseLost
 from shared.engine.job import Lease
+from shared.model.answers import storable
 from shared.model.prices import Usage
 
 CallKind = Literal["text", "image", "embedding", "search"]
@@ -125,8 +127,8 @@ class CallLedger:
                 call_id,
                 lease.token,
                 bill.cost_usd,
-                Jsonb(bill.as_json()),
-                Jsonb(answer.response),
+                _jsonb(bill.as_json()),
+                _jsonb(answer.response),
                 answer.blob,
                 answer.blob_mime_type,
             ),
@@ -134,9 +136,7 @@ class CallLedger:
 
     async def fail(self, call_id: int, lease: Lease, bill: Bill, error: Mapping[str, Any]) -> bool:
         """Records that a call gave nothing usable, and what it cost all the same. False: the lease is lost."""
-        return await self._close(
-            _FAIL, (call_id, lease.token, bill.cost_usd, Jsonb(bill.as_json()), Jsonb(dict(error)))
-        )
+        return await self._close(_FAIL, (call_id, lease.token, bill.cost_usd, _jsonb(bill.as_json()), _jsonb(error)))
 
     async def _close(self, query: LiteralString, parameters: Sequence[Any]) -> bool:
         # Closing a call twice changes nothing, so it may be repeated when the connection is lost.
@@ -171,6 +171,15 @@ async def _refusals_typed(stage: str) -> AsyncGenerator[None]:
                 raise BudgetExceeded(message or "A spending limit is reached.", stage=stage) from None
             case _:
                 raise
+
+
+def _jsonb(value: Mapping[str, Any]) -> Jsonb:
+    return Jsonb(value, dumps=_storable_json)
+
+
+def _storable_json(value: Any) -> str:
+    # What a model wrote may hold characters that jsonb refuses; they must not keep a paid answer out of the ledger.
+    return storable(json.dumps(value, ensure_ascii=False))
 
 
 def _note_database_away(state: RetryCallState) -> None:
