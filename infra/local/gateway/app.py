@@ -8,6 +8,7 @@ from psycopg import Error as DatabaseError
 from starlette.middleware.cors import CORSMiddleware
 
 from infra.local.gateway.auth import routes as auth
+from infra.local.gateway.auth.sessions import create_tables
 from infra.local.gateway.database import create_pool
 from infra.local.gateway.errors import install_error_answers, json_response
 from infra.local.gateway.keys import load_or_create
@@ -33,6 +34,7 @@ def create_app() -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with gateway.pool:
+            await create_tables(gateway.pool)
             yield
 
     app = FastAPI(title="Local Supabase gateway", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)

@@ -7,10 +7,13 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Any, LiteralString
 from uuid import UUID, uuid4
 
 from infra.local.gateway.database import Connection, Pool
+
+_TABLES = Path(__file__).with_name("tables.sql")
 
 # A client that lost the answer to a refresh may ask again with the same token this long.
 _REUSE_INTERVAL_S = 10
@@ -74,6 +77,12 @@ class Refusal(Enum):
 
     NOT_FOUND = "refresh_token_not_found"
     ALREADY_USED = "refresh_token_already_used"
+
+
+async def create_tables(pool: Pool) -> None:
+    """Makes the tables of sessions where they are not there yet."""
+    async with pool.connection() as connection:
+        await connection.execute(_TABLES.read_bytes())
 
 
 async def find_credentials(pool: Pool, email: str) -> Credentials | None:

@@ -31,17 +31,18 @@ _IS: dict[str, LiteralString] = {
 }
 
 # Postgres writes the JSON: types come out as PostgREST's do. `total` is null when nobody asked to count.
+# `_answer` stands for a whole row as long as no column has that name.
 _SELECT = sql.SQL("""
-with page as (select {columns} from {table} {where} {order} {limit})
-select coalesce(json_agg(page), '[]')::text as body, count(*) as rows, {total} as total from page
+with _answer as (select {columns} from {table} {where} {order} {limit})
+select coalesce(json_agg(_answer), '[]')::text as body, count(*) as rows, {total} as total from _answer
 """)
 _WRITE = sql.SQL("""
-with written as ({write} returning {columns})
-select coalesce(json_agg(written), '[]')::text as body, count(*) as rows, null as total from written
+with _answer as ({write} returning {columns})
+select coalesce(json_agg(_answer), '[]')::text as body, count(*) as rows, null as total from _answer
 """)
 _WRITE_UNSEEN = sql.SQL("""
-with written as ({write} returning 1)
-select '' as body, count(*) as rows, null as total from written
+with _answer as ({write} returning 1)
+select '' as body, count(*) as rows, null as total from _answer
 """)
 _COUNT = sql.SQL("(select count(*) from {table} {where})")
 _INSERT = sql.SQL("""
@@ -55,8 +56,8 @@ update {table} set {changes} from json_populate_record(null::{table}, %(body)s::
 _DELETE = sql.SQL("delete from {table} {where}")
 _CALL = sql.SQL("""
 with given as (select * from {given}),
-result as (select {picked} from given, lateral {function}({arguments}) as called)
-select {body}::text as body, count(*) as rows, null as total from result
+_answer as (select {picked} from given, lateral {function}({arguments}) as called)
+select {body}::text as body, count(*) as rows, null as total from _answer
 """)
 
 
@@ -116,7 +117,7 @@ def call_function(function: Function, given: Sequence[str], body: str) -> Statem
         for name in given
     ]
     source = sql.SQL("json_to_record(%(body)s::json) as _({})").format(sql.SQL(", ").join(typed))
-    value = sql.SQL("json_agg(result)" if function.returns_row else "json_agg(result.value)")
+    value = sql.SQL("json_agg(_answer)" if function.returns_row else "json_agg(_answer.value)")
     statement = _CALL.format(
         given=source if given else sql.SQL("(select 1) as _"),
         picked=sql.SQL("called.*" if function.returns_row else "called as value"),
