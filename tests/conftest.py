@@ -4,7 +4,7 @@ import json
 import secrets
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -19,7 +19,9 @@ from psycopg_pool import AsyncConnectionPool
 
 from infra.local.migrate import apply_baseline, prepare
 from infra.local.postgres import Cluster, throwaway
+from tests.running_stack import RunningStack
 
+StartStack = Callable[..., RunningStack]
 ActAs = Callable[..., AbstractAsyncContextManager[AsyncConnection[Any]]]
 
 
@@ -144,3 +146,31 @@ def create_user(connection: AsyncConnection[Any]) -> Callable[..., Any]:
         return row[0]
 
     return create
+
+
+@pytest.fixture(scope="session")
+def start_stack(short_directory: Path) -> Iterator[StartStack]:
+    """`start_stack(services=["template"], environment={…})` starts a stack of its own and stops it at the end of the
+    session. For tests that break things, or that need a stack that is set up differently.
+    """
+    stacks: list[RunningStack] = []
+    numbers = count(1)
+
+    def start(
+        services: Sequence[str] | None = None, environment: Mapping[str, str] | None = None, *, up: bool = True
+    ) -> RunningStack:
+        stack = RunningStack(short_directory / f"stack-{next(numbers)}", environment or {})
+        stacks.append(stack)
+        if up:
+            stack.up(services)
+        return stack
+
+    yield start
+    for stack in stacks:
+        stack.down()
+
+
+@pytest.fixture(scope="session")
+def stack(start_stack: StartStack) -> RunningStack:
+    """The whole embedded stack, shared by the tests of this session that leave it as they found it."""
+    return start_stack()

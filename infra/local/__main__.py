@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from infra.local import commands
-from infra.local.services import UnknownServiceError
+from infra.local.errors import StackError
 from infra.local.state import StateDir
 
 
@@ -57,7 +57,7 @@ def main() -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except UnknownServiceError as error:
+    except StackError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
         sys.exit(130)

@@ -14,12 +14,12 @@ from urllib.parse import unquote, urlsplit
 
 import psutil
 
+from infra.local.errors import AlreadyRunningError, StackError
 from infra.local.leftovers import end_leftovers
 from infra.local.postgres import programs
-from infra.local.running import AlreadyRunningError, report_to, run_stack
+from infra.local.running import report_to, run_stack
 from infra.local.services import choose, discover
 from infra.local.state import StateDir
-from infra.local.supervisor import StartError
 
 _WAIT_S = 120.0
 _POLL_S = 0.02
@@ -37,10 +37,10 @@ def up(
             return _up_detached(state, services, as_json=as_json)
         try:
             run_stack(state, chosen, lambda: _ready(state, as_json=as_json, report=report))
-        except StartError as error:
-            return _failed(str(error), as_json=as_json, report=report)
         except AlreadyRunningError:
             pass
+        except StackError as error:
+            return _failed(str(error), as_json=as_json, report=report)
         else:
             return 0
     return _wait_for_other(state, as_json=as_json, report=report)

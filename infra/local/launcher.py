@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from infra.local.errors import LaunchError
 from infra.local.forkserver import COMMON
 from infra.local.imports import third_party_imports
 from infra.local.prctl import die_with
@@ -21,10 +22,6 @@ from infra.local.state import StateDir
 ROOT = Path(__file__).parents[2]
 _COMMON_PACKAGES = {module.partition(".")[0] for module in COMMON} | set(sys.stdlib_module_names)
 _BASE = ""
-
-
-class LaunchError(Exception):
-    """A process could not be started."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ import psycopg
 import yaml
 from psycopg.types.json import Jsonb
 
+from infra.local.errors import MigrationError
+
 ROOT = Path(__file__).parents[2]
 MIGRATIONS = ROOT / "supabase" / "migrations"
 CATALOG = ROOT / "shared" / "catalog.yaml"
@@ -25,10 +27,6 @@ _APPLIED = "select version, statements from supabase_migrations.schema_migration
 _RECORD = "insert into supabase_migrations.schema_migrations (version, statements, name) values (%s, %s, %s)"
 
 log = logging.getLogger(__name__)
-
-
-class MigrationError(Exception):
-    """A migration failed and was rolled back; earlier ones stay applied. The message names the file and the reason."""
 
 
 def apply_baseline(url: str) -> None:

@@ -21,6 +21,7 @@ from urllib.parse import quote
 
 import psutil
 
+from infra.local.errors import PostgresError
 from infra.local.ports import free_port
 from infra.local.prctl import die_with
 
@@ -67,10 +68,6 @@ THROWAWAY: Mapping[str, str] = _COMMON | {
     "checkpoint_timeout": "1h",
     "autovacuum_naptime": "10min",
 }
-
-
-class PostgresError(Exception):
-    """The cluster could not be created or did not start; the message holds what Postgres said."""
 
 
 @cache
@@ -167,7 +164,7 @@ class Cluster:
             env=_environment(),
             start_new_session=True,  # Ctrl-C in a terminal is for the supervisor
             # Runs after the change of user, which would clear the setting. SIGINT is a fast, orderly shutdown.
-            preexec_fn=lambda: die_with(parent, signal.SIGINT),  # noqa: PLW1509 - the supervisor has one thread
+            preexec_fn=lambda: die_with(parent, signal.SIGINT),
             **_as_system_user(),
         )
 

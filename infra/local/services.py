@@ -5,12 +5,10 @@ from pathlib import Path
 
 import yaml
 
+from infra.local.errors import UnknownServiceError
+
 ROOT = Path(__file__).parents[2]
 DISPATCHER = "dispatcher"
-
-
-class UnknownServiceError(Exception):
-    """A service was asked for that is not there; the message names those that are."""
 
 
 def discover(root: Path = ROOT) -> list[str]:

@@ -11,7 +11,6 @@ import psycopg
 from infra.local.emulator import web
 from infra.local.gateway import keys
 from infra.local.launcher import Launcher, Program
-from infra.local.leftovers import end_leftovers
 from infra.local.migrate import prepare
 from infra.local.postgres import Cluster
 from infra.local.probe import until_ready
@@ -30,15 +29,11 @@ Ready = Callable[[Process], Awaitable[None]]
 class Stack:
     """One stack in one state directory, whose lock the caller holds. `up` once, then `down`, also when `up` failed."""
 
-    def __init__(self, state: StateDir, services: Sequence[str]) -> None:
+    def __init__(self, state: StateDir, services: Sequence[str], reaper: Reaper, launcher: Launcher) -> None:
         self._state = state
         self._services = list(services)
-        self._reaper = Reaper()
-        self._launcher = Launcher(state, self._reaper)
-        self._supervisor = Supervisor(state, self._reaper)
-        state.remove("stack.json")
-        end_leftovers(state)
-        self._launcher.start()
+        self._launcher = launcher
+        self._supervisor = Supervisor(state, reaper)
         self._secrets = state.secrets()
         self._keys = keys.load_or_create(state.path)
         self._addresses = Addresses(state, self._services)
@@ -72,15 +67,12 @@ class Stack:
 
     async def down(self) -> None:
         """Stop everything in order: first those who work, Postgres last."""
-        self._state.remove("stack.json")
         services, postgres, others = [], [], []
         for process in self._supervisor.processes:
             group = services if process.name in self._services else postgres if process.name == "postgres" else others
             group.append(process)
         await self._supervisor.stop([services, others, postgres])
-        await self._launcher.stop()
         self._addresses.close()
-        self._reaper.close()
 
     def kill(self) -> None:
         """Stop everything at once, in no order."""

@@ -91,6 +91,13 @@ class StateDir:
         content = json.dumps({"pid": os.getpid(), "ready": True}).encode()
         os.pwrite(lock, content.ljust(os.fstat(lock).st_size), 0)
 
+    def still_holds(self, lock: int) -> bool:
+        """Whether the lock taken is still this directory's: somebody may have removed the directory, and made another."""
+        try:
+            return os.path.samestat(os.fstat(lock), (self.path / "lock").stat())
+        except FileNotFoundError:
+            return False
+
     def supervisor(self) -> Supervisor | None:
         """Who holds the lock, if anybody does."""
         try:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from infra.local.errors import StartError
 from infra.local.reaper import Reaper
 from infra.local.state import StateDir
 
@@ -18,10 +19,6 @@ _SHORT_LIFE_S = 5.0
 _FREE_RESTARTS = 3
 _PAUSE_BASE_S = 0.25
 _PAUSE_CAP_S = 5.0
-
-
-class StartError(Exception):
-    """A process did not become ready. The message names it and holds the end of its log."""
 
 
 def pause_before_restart(short_lives: int) -> float:
