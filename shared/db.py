@@ -42,6 +42,7 @@ def create_pool(database_url: str, *, max_size: int, min_size: int = 1, timeout_
             "keepalives_idle": 10,
             "keepalives_interval": 5,
             "keepalives_count": 4,
+            "tcp_user_timeout": 15_000,
             "connect_timeout": 5,
         },
         min_size=min(min_size, max_size),

@@ -17,7 +17,7 @@ from uuid import UUID
 import psycopg
 import structlog
 
-from shared.engine.attempt import Attempt
+from shared.engine.attempt import Attempt, within
 from shared.engine.context import JobContext
 from shared.engine.draining import Drain
 from shared.engine.errors import (
@@ -194,11 +194,10 @@ class _Run:
     async def _why_lost(self) -> AttemptEnd:
         """Asks once more. A lease that is ours after all (the database was away, and nobody came) is given back."""
         try:
-            async with asyncio.timeout(_MIN_HEARTBEAT_TIMEOUT_S):
-                beat = await self._store.heartbeat(self._lease)
-                if beat.held:
-                    await self._store.release(self._lease)
-                    return AttemptEnd.RELEASED
+            beat = await within(_MIN_HEARTBEAT_TIMEOUT_S, self._store.heartbeat(self._lease))
+            if beat.held:
+                await within(_MIN_HEARTBEAT_TIMEOUT_S, self._store.release(self._lease))
+                return AttemptEnd.RELEASED
         except (TimeoutError, psycopg.Error, LeaseLost):
             return AttemptEnd.LEASE_LOST
         return AttemptEnd.CANCELLED if beat.cancelled else AttemptEnd.LEASE_LOST
@@ -212,9 +211,9 @@ class _Run:
             await asyncio.sleep(wait_s)
             sent_at = time.monotonic()
             try:
-                # After a pause of the whole process the lease looks expired here; the database knows better.
-                async with asyncio.timeout(max(min(every_s, attempt.lease_left_s), _MIN_HEARTBEAT_TIMEOUT_S)):
-                    beat = await self._store.heartbeat(self._lease)
+                # After a pause of the whole process the lease looks expired here, but the database knows better: ask once.
+                timeout_s = max(min(every_s, attempt.lease_left_s), _MIN_HEARTBEAT_TIMEOUT_S)
+                beat = await within(timeout_s, self._store.heartbeat(self._lease))
             except (TimeoutError, psycopg.Error) as error:
                 left_s = attempt.lease_left_s
                 _log.warning(

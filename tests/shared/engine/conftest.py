@@ -1,0 +1,20 @@
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from psycopg import AsyncConnection
+
+from shared.db import create_pool
+from shared.engine.store import JobStore
+from tests.shared.engine.jobs import Jobs
+
+
+@pytest.fixture
+async def jobs(connection: AsyncConnection[Any], create_user: Callable[..., Any]) -> Jobs:
+    return Jobs(connection, await create_user("marketing"))
+
+
+@pytest.fixture
+async def store(database_url: str) -> AsyncIterator[JobStore]:
+    async with create_pool(database_url, max_size=20, timeout_s=2) as pool:
+        yield JobStore(pool)
