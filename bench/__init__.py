@@ -1,0 +1,1 @@
+"""Measurements of this system, beside the engines that a user would pick instead: `python -m bench`."""

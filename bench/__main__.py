@@ -1,0 +1,86 @@
+"""`python -m bench`: starts a stack of its own, takes the measurements, prints a table and writes the raw numbers.
+
+A missed target is shown as missed and is no failure: the exit code is 1 only when a measurement could not be taken.
+"""
+
+import argparse
+import asyncio
+import sys
+import time
+import traceback
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+from bench import report
+from bench.figures import Measured
+from bench.machine import describe_machine
+from bench.measures import claim_time, cold_start, idle_memory, recovery, start_latency, throughput
+from bench.scale import FULL, QUICK
+from bench.setting import Setting
+from bench.stack import StackFailed, running_stack
+
+Measurement = Callable[[Setting], Awaitable[Measured]]
+
+# In this order: memory first, while nothing has run yet.
+MEASUREMENTS: dict[str, Measurement] = {
+    "idle_memory": idle_memory.measure,
+    "cold_start": cold_start.measure,
+    "start_latency": start_latency.measure,
+    "throughput": throughput.measure,
+    "claim_time": claim_time.measure,
+    "recovery": recovery.measure,
+}
+OUT = Path("out/bench.json")
+
+
+async def run(setting: Setting, names: Sequence[str], json_path: Path) -> bool:
+    """Takes the measurements and reports them. True when each of them could be taken."""
+    machine = await describe_machine(setting.stack.database_url)
+    measured: dict[str, Measured] = {}
+    failed: dict[str, str] = {}
+    for name in names:
+        _say(f"{name} …")
+        started = time.monotonic()
+        try:
+            measured[name] = await MEASUREMENTS[name](setting)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other measurements are still wanted
+            failed[name] = f"{type(error).__name__}: {error}"
+            traceback.print_exc()
+        _say(f"{name}: {time.monotonic() - started:.0f} s")
+    report.write_json(json_path, machine, measured, failed)
+    print(f"\n{machine['cpu']}, {machine['cores']} cores; Postgres {machine['postgres']['server_version']}\n")
+    print(report.table([figure for outcome in measured.values() for figure in outcome.figures]))
+    for outcome in measured.values():
+        for text in (*outcome.tables, *outcome.notes):
+            print(f"\n{text}")
+    for name, reason in failed.items():
+        print(f"\nFAILED: {name}: {reason}")
+    print(f"\nraw numbers: {json_path}")
+    return not failed
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code 1 when the stack did not start or a measurement could not be taken."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--only", metavar="NAME,…", help=f"of {', '.join(MEASUREMENTS)}")
+    parser.add_argument("--quick", action="store_true", help="a small run: shows that it works, not how fast it is")
+    parser.add_argument("--json", type=Path, default=OUT, metavar="PATH")
+    options = parser.parse_args(arguments)
+    names = options.only.split(",") if options.only else list(MEASUREMENTS)
+    if unknown := sorted(set(names) - set(MEASUREMENTS)):
+        parser.error(f"no such measurement: {', '.join(unknown)}; there are: {', '.join(MEASUREMENTS)}")
+    try:
+        with running_stack() as stack:
+            setting = Setting(stack, QUICK if options.quick else FULL)
+            return 0 if asyncio.run(run(setting, names, options.json)) else 1
+    except StackFailed as error:
+        print(f"the stack did not start: {error}", file=sys.stderr)
+        return 1
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""One module for each measurement, each with `async def measure(bench) -> Measured`."""

@@ -1,0 +1,52 @@
+"""How much is measured: the full size, which the targets are meant for, and one that only shows that all runs."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Sizes of all measurements. Times are in seconds."""
+
+    latency_s: float
+    rate_per_s: float
+    burst_jobs: int
+    warm_up_jobs: int
+    rounds: int
+    finished_jobs: int
+    claims: int
+    kills: int
+    terminations: int
+    jobs_at_once: int
+    cold_starts: int
+    idle_s: float
+
+
+FULL = Scale(
+    latency_s=30,
+    rate_per_s=20,
+    burst_jobs=2_000,
+    warm_up_jobs=200,
+    rounds=3,
+    finished_jobs=1_000_000,
+    claims=400,
+    kills=3,
+    terminations=5,
+    jobs_at_once=5,
+    cold_starts=5,
+    idle_s=10,
+)
+
+QUICK = Scale(
+    latency_s=2,
+    rate_per_s=20,
+    burst_jobs=100,
+    warm_up_jobs=20,
+    rounds=1,
+    finished_jobs=20_000,
+    claims=40,
+    kills=1,
+    terminations=1,
+    jobs_at_once=3,
+    cold_starts=1,
+    idle_s=1,
+)
