@@ -1,6 +1,6 @@
 """What the models are asked to answer while an article is made. The descriptions are part of the prompts.
 
-Lengths that code can put right afterwards are asked for in words and not enforced here: a draft must not fail on a comma.
+Lengths that code can put right afterwards are asked for in words, not enforced: a draft must not fail on a comma.
 """
 
 from typing import Literal
@@ -31,8 +31,8 @@ class Strategy(BaseModel):
     )
     banner_scene: str = Field(
         min_length=3,
-        description="What the banner photograph shows, in English, 10 to 30 words: one thing, place or work that fits the "
-        "article; no text, no people's faces, no patients",
+        description="What the banner photograph shows, in English, 10 to 30 words: one thing or place; "
+        "no text, no faces, no patients",
     )
 
 
@@ -41,7 +41,7 @@ class WrittenSentence(BaseModel):
 
     text: str = Field(min_length=1, description="One complete sentence, plain prose, no Markdown, no ids in it")
     evidence_ids: list[str] = Field(
-        description="Ids of the evidence (E1, C2, P1) that says exactly what the sentence says; empty when it states no fact"
+        description="Ids of the evidence (E1, C2, P1) that says what the sentence says; empty without a fact"
     )
 
 
@@ -93,7 +93,7 @@ class SentenceVerdict(BaseModel):
 
     id: str = Field(description="Id of the sentence, for example S3")
     supported: bool = Field(
-        description="With evidence: its quotes say what the sentence says. Without evidence: the sentence states no checkable fact"
+        description="With evidence: its quotes say what the sentence says. Without: it states no checkable fact"
     )
     forbidden_claim: Literal["none", "clinical", "efficacy", "certificate"] = Field(
         description="The kind of claim that the company must not make; none for nearly every sentence"

@@ -1,6 +1,19 @@
 """The brand analyst: judges a draft against a rubric, criterion by criterion. It never passes by default."""
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
 from pydantic import BaseModel, Field
+
+from shared.engine.errors import ModelOutputInvalid
+from shared.model.prompts import RenderedPrompt, load_prompt
+
+PASSING_SCORE = 70
+LEAST_IN_EACH = 50
+_PACKAGE = Path(__file__).parent
+
+T = TypeVar("T", bound=BaseModel)
 
 
 class CriterionScore(BaseModel):
@@ -26,3 +39,107 @@ class ReviewAnswer(BaseModel):
         description="At most 6 changes, the most important first; empty when all is well"
     )
     summary: str = Field(min_length=1, description="2 sentences for the marketing lead: what is good, what to look at")
+
+
+class Criterion(BaseModel):
+    """One line of a rubric. `asks`: what a perfect draft does; `weight`: its share of the whole."""
+
+    name: str
+    asks: str
+    weight: int
+
+
+class Check(BaseModel):
+    """One limit, measured by a program."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+class ScoredCriterion(CriterionScore):
+    """A score with its weight."""
+
+    weight: int
+
+
+class Review(BaseModel):
+    """A review. `score`: weighted mean of the criteria, 0 to 100; `passed`: at least 70, and no criterion below 50."""
+
+    score: float
+    passed: bool
+    criteria: list[ScoredCriterion]
+    checks: list[Check]
+    changes: list[RequestedChange]
+    summary: str
+
+
+class ReviewModel(Protocol):
+    """The call that a review makes; `shared.model.gateway.JobModels` has it."""
+
+    async def text(self, prompt: RenderedPrompt, schema: type[T], *, variant: int = 0) -> T:
+        """An answer that fits the schema."""
+        ...
+
+
+async def review_draft(
+    models: ReviewModel, rubric: Sequence[Criterion], checks: Sequence[Check], inputs: dict[str, Any], *, round_: int
+) -> Review:
+    """Reviews a draft. `inputs`: what, brief, draft, evidence, parts, voice and language of the prompt.
+
+    Measured checks count as one more criterion of weight 10, scored by arithmetic. An answer that leaves a criterion
+    out is asked for once more; then, as after any failure of the call itself, there is no review.
+
+    Raises:
+        ModelError: there is no review, and so the draft does not pass.
+    """
+    prompt = load_prompt(_PACKAGE, "review").render(
+        **inputs,
+        checks=[check.model_dump() for check in checks],
+        criteria=[{"criterion": item.name, "asks": item.asks} for item in rubric],
+    )
+    for variant in (2 * round_, 2 * round_ + 1):
+        answer = await models.text(prompt, ReviewAnswer, variant=variant)
+        scored = _in_order_of(rubric, answer.scores)
+        if scored is not None:
+            return _review(scored, checks, answer)
+    raise ModelOutputInvalid("The review did not score every criterion, so the draft cannot pass.")
+
+
+def _in_order_of(rubric: Sequence[Criterion], scores: Sequence[CriterionScore]) -> list[ScoredCriterion] | None:
+    by_name = {score.criterion.strip().casefold(): score for score in scores}
+    if len(by_name) != len(scores) or not all(item.name.casefold() in by_name for item in rubric):
+        return None
+    return [
+        ScoredCriterion(
+            criterion=item.name,
+            score=by_name[item.name.casefold()].score,
+            reason=by_name[item.name.casefold()].reason,
+            weight=item.weight,
+        )
+        for item in rubric
+    ]
+
+
+def _review(scored: list[ScoredCriterion], checks: Sequence[Check], answer: ReviewAnswer) -> Review:
+    criteria = [*scored, *([_measured(checks)] if checks else [])]
+    weights = sum(item.weight for item in criteria)
+    score = round(sum(item.score * item.weight for item in criteria) / weights, 1)
+    return Review(
+        score=score,
+        passed=score >= PASSING_SCORE and all(item.score >= LEAST_IN_EACH for item in criteria),
+        criteria=criteria,
+        checks=list(checks),
+        changes=answer.changes,
+        summary=answer.summary,
+    )
+
+
+def _measured(checks: Sequence[Check]) -> ScoredCriterion:
+    failed = [f"{check.name}: {check.detail}" for check in checks if not check.ok]
+    return ScoredCriterion(
+        criterion="limits",
+        score=round(100 * (len(checks) - len(failed)) / len(checks)),
+        reason="; ".join(failed) or "All limits are kept.",
+        weight=10,
+    )

@@ -4,22 +4,22 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import chain, zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import structlog
 from pydantic import BaseModel
 from yarl import URL
 
 from shared.engine.errors import ModelOutputInvalid, ModelRefused
+from shared.model.answers import GroundedAnswer
 from shared.model.prompts import RenderedPrompt, load_prompt
 from shared.research.answers import PickedQuote, PickedQuotes
+from shared.research.concurrently import concurrently
 from shared.research.evidence import Evidence, find_quote, same_words
 from shared.research.extract import PageUnreadable, ReadPage, read_page
 from shared.research.fetch import FetchedPage, FetchError
+from shared.research.plain import one_line
 from shared.research.report import Depth, Problem, Question, ResearchNotes, Source
-
-if TYPE_CHECKING:
-    from shared.model.gateway import GroundedAnswer
 
 PACKAGE = Path(__file__).parent
 _log = structlog.get_logger()
@@ -38,7 +38,7 @@ class ResearchModels(Protocol):
         """An answer that fits the schema."""
         ...
 
-    async def search(self, prompt: RenderedPrompt, *, variant: int = 0) -> "GroundedAnswer":
+    async def search(self, prompt: RenderedPrompt, *, variant: int = 0) -> GroundedAnswer:
         """A grounded answer with the pages it stands on."""
         ...
 
@@ -58,13 +58,13 @@ async def search(models: ResearchModels, queries: Sequence[str], language: str) 
     """
     prompt = load_prompt(PACKAGE, "search")
 
-    async def one(query: str) -> "GroundedAnswer | Problem":
+    async def one(query: str) -> GroundedAnswer | Problem:
         try:
             return await models.search(prompt.render(query=query, language=language))
         except (ModelRefused, ModelOutputInvalid) as error:
             return Problem(what=f"Search “{query}”", reason=error.message)
 
-    answers = await _all(one(query) for query in queries)
+    answers = await concurrently(one(query) for query in queries)
     found = [[source.uri for source in answer.sources] for answer in answers if not isinstance(answer, Problem)]
     in_turn = [uri for uri in chain.from_iterable(zip_longest(*found)) if uri]
     return list(dict.fromkeys(in_turn)), [answer for answer in answers if isinstance(answer, Problem)]
@@ -85,12 +85,12 @@ async def read(
                 result = await read_page(await fetcher.fetch(address), max_chars=depth.page_chars)
             except (FetchError, PageUnreadable) as error:
                 _log.info("page left out", url=address, reason=str(error))
-                result = Problem(what=_short(address), reason=f"The page {error}.")
+                result = Problem(what=_short(address), reason=one_line(f"The page {error}."))
         done += 1
         await report(f"Researching: {done} of {len(wanted)} pages read", done, len(wanted))
         return result
 
-    results = await _all(one(address) for address in wanted)
+    results = await concurrently(one(address) for address in wanted)
     notes.seen_urls.extend(wanted)
     known = {canonical(source.url) for source in notes.sources}
     pages: list[ReadPage] = []
@@ -122,7 +122,7 @@ async def pick_quotes(
             return Problem(what=page.title, reason=error.message)
         return page, answer.quotes[: depth.quotes_per_page]
 
-    results = await _all(one(page) for page in notes.pages or [])
+    results = await concurrently(one(page) for page in notes.pages or [])
     picked = [result for result in results if not isinstance(result, Problem)]
     return picked, [result for result in results if isinstance(result, Problem)]
 
@@ -146,9 +146,10 @@ def add_evidence(notes: ResearchNotes, picked: Iterable[tuple[ReadPage, list[Pic
                     id=f"E{len(notes.evidence) + 1}",
                     origin="web",
                     quote=words,
-                    statement=" ".join(candidate.statement.split())[:500],
+                    statement=one_line(candidate.statement, max_chars=500),
                     title=page.title,
                     url=page.url,
+                    site=page.site,
                     published=page.published,
                     fetched_at=page.fetched_at,
                 )
@@ -188,17 +189,3 @@ def _words_of(page: ReadPage, candidate: PickedQuote) -> str | None:
 
 def _short(address: str) -> str:
     return address if len(address) <= _LONG_ADDRESS else f"{address[:_LONG_ADDRESS]}…"
-
-
-R = TypeVar("R")
-
-
-async def _all(jobs: Iterable[Awaitable[R]]) -> list[R]:
-    """Results in order. The first error stops the others before it is raised, so no call runs on unseen."""
-    tasks = [asyncio.ensure_future(job) for job in jobs]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -19,7 +19,8 @@ class Evidence(BaseModel):
     """One thing that a draft may say, with the words that it rests on.
 
     `id` is E1, E2, … for quotes from the web, and C… (company fact) or P… (product) for the company's own records.
-    `statement` is the quote's content in the draft's language; `url` and `fetched_at` (ISO 8601) are None for records.
+    `statement` is the quote's content in the draft's language; `fetched_at` is ISO 8601; records have no `url`, `site`
+    and `fetched_at`.
     """
 
     id: str
@@ -28,6 +29,7 @@ class Evidence(BaseModel):
     statement: str
     title: str
     url: str | None = None
+    site: str | None = None
     published: str | None = None
     fetched_at: str | None = None
 

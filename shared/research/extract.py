@@ -2,12 +2,13 @@
 
 import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator
 
 import structlog
 from pydantic import BaseModel
 
 from shared.research.fetch import FetchedPage
+from shared.research.plain import one_line
 
 MAX_PASSAGE_CHARS = 1_200
 MIN_PASSAGE_CHARS = 40
@@ -19,7 +20,7 @@ _SENTENCE_END = re.compile(r"(?<=[.!?…])\s+(?=[A-ZÀ-Þ0-9“\"(])")
 _ADDRESSED_TO_A_PROGRAM = re.compile(
     r"\b(ignore|disregard|forget|desconsidere|esque[cç]a)\b[^.]{0,60}"
     r"\b(instruction|prompt|rules|instru[cç]|regras|comandos)"
-    r"|\b(system|developer) (prompt|message)\b|\bprompt do sistema\b|\b(AI|language|large language) (assistant|model)s?\b"
+    r"|\b(system|developer) (prompt|message)\b|\bprompt do sistema\b|\b(AI|language) (assistant|model)s?\b"
     r"|\b(modelo de linguagem|assistente de IA)\b|<\|?(im_start|system|assistant)",
     re.IGNORECASE,
 )
@@ -48,18 +49,19 @@ async def read_page(page: FetchedPage, *, max_chars: int) -> ReadPage:
 
 def _read(page: FetchedPage, max_chars: int) -> ReadPage:
     text, title, site, published = _plain_text(page) if page.content_type == "text/plain" else _main_text(page)
-    passages = [passage for passage in cut_into_passages(text) if not _ADDRESSED_TO_A_PROGRAM.search(passage)]
+    found = cut_into_passages(text)
+    passages = [passage for passage in found if not _ADDRESSED_TO_A_PROGRAM.search(passage)]
     kept = list(_within(passages, max_chars))
     if sum(map(len, kept)) < MIN_PAGE_CHARS:
         raise PageUnreadable("has too little text to quote from")
     return ReadPage(
         url=page.url,
-        title=title,
-        site=site,
+        title=one_line(title, max_chars=300) or page.url,
+        site=one_line(site, max_chars=120),
         published=published,
         fetched_at=page.fetched_at.isoformat(timespec="seconds"),
         passages=kept,
-        left_out=len(cut_into_passages(text)) - len(passages),
+        left_out=len(found) - len(passages),
     )
 
 
@@ -67,7 +69,7 @@ def cut_into_passages(text: str) -> list[str]:
     """Paragraphs of 40 to 1,200 characters; longer ones are cut between sentences, headings and crumbs left out."""
     passages: list[str] = []
     for line in text.splitlines():
-        paragraph = " ".join(line.split())
+        paragraph = one_line(line)
         if len(paragraph) < MIN_PASSAGE_CHARS:
             continue
         passage = ""
@@ -80,7 +82,7 @@ def cut_into_passages(text: str) -> list[str]:
     return passages
 
 
-def _within(passages: Iterable[str], max_chars: int) -> Iterable[str]:
+def _within(passages: list[str], max_chars: int) -> Iterator[str]:
     total = 0
     for passage in passages:
         total += len(passage)
@@ -92,10 +94,10 @@ def _within(passages: Iterable[str], max_chars: int) -> Iterable[str]:
 def _plain_text(page: FetchedPage) -> tuple[str, str, str, str | None]:
     try:
         text = page.body.decode(page.charset or "utf-8", errors="replace")
-    except LookupError:  # a charset that Python does not know
+    except (LookupError, ValueError):  # a charset that Python does not know
         text = page.body.decode("utf-8", errors="replace")
     first_line = next((line.strip() for line in text.splitlines() if line.strip()), "")
-    return text, first_line[:200] or page.url, _site(page.url), None
+    return text, first_line, _site(page.url), None
 
 
 def _main_text(page: FetchedPage) -> tuple[str, str, str, str | None]:
@@ -111,7 +113,7 @@ def _main_text(page: FetchedPage) -> tuple[str, str, str, str | None]:
     if document is None or isinstance(document, dict) or not document.text:
         raise PageUnreadable("has no readable text")
     site = document.sitename or _site(page.url)
-    return document.text, (document.title or page.url)[:300], site[:120], document.date
+    return document.text, document.title or "", site, document.date
 
 
 def _site(url: str) -> str:

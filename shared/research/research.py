@@ -21,6 +21,7 @@ from shared.research.collect import (
     search,
 )
 from shared.research.evidence import Evidence
+from shared.research.plain import one_line
 from shared.research.report import DEPTHS, Depth, Problem, Question, ResearchNotes, ResearchReport
 
 _MAX_QUERY_CHARS = 200
@@ -87,7 +88,7 @@ async def _next_step(question: Question, ports: ResearchPorts, notes: ResearchNo
     elif notes.rounds == 0:
         await ports.report("Researching: planning what to look for", None, None)
         plan = await _plan(question, ports, depth)
-        notes.questions = [line for text in plan.questions[:5] if (line := " ".join(text.split())[:300])]
+        notes.questions = [line for text in plan.questions[:5] if (line := one_line(text, max_chars=300))]
         notes.pending = _new_queries(plan.queries, [], depth.queries) or [question.topic[:_MAX_QUERY_CHARS]]
     else:
         await ports.report(f"Researching: weighing {len(notes.evidence)} quotes", None, None)
@@ -120,7 +121,7 @@ async def _decide(question: Question, ports: ResearchPorts, notes: ResearchNotes
         language=question.language,
     )
     reflection = await ports.models.text(prompt, Reflection)
-    notes.gap = " ".join(reflection.gap.split())[:500]
+    notes.gap = one_line(reflection.gap, max_chars=500)
     notes.is_sufficient = reflection.is_sufficient and _enough(notes, depth)
     if not notes.is_sufficient:
         notes.pending = _new_queries(reflection.follow_up_queries, notes.asked, more)
@@ -136,7 +137,7 @@ def evidence_lines(evidence: list[Evidence]) -> list[dict[str, str]]:
 
 def _new_queries(queries: list[str], asked: list[str], how_many: int) -> list[str]:
     known = {query.casefold() for query in asked}
-    cleaned = dict.fromkeys(" ".join(query.split())[:_MAX_QUERY_CHARS] for query in queries)
+    cleaned = dict.fromkeys(one_line(query, max_chars=_MAX_QUERY_CHARS) for query in queries)
     return [query for query in cleaned if query and query.casefold() not in known][:how_many]
 
 
