@@ -167,7 +167,8 @@ def start_stack(short_directory: Path) -> Iterator[StartStack]:
 
     yield start
     for stack in stacks:
-        stack.down()
+        if stack.living():
+            stack.down()
 
 
 @pytest.fixture(scope="session")

@@ -34,20 +34,25 @@ class RunningStack:
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, command: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """`python -m infra.local <command> --state … <arguments>`"""
+        """`python -m infra.local <command> --state … <arguments>`, to its end."""
+        process = self.begin(command, *arguments)
+        output, errors = process.communicate(timeout=100)
+        assert not check or process.returncode == 0, errors + output
+        return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+    def begin(self, command: str, *arguments: str) -> subprocess.Popen[str]:
+        """The same, running."""
         # The real Gemini is not for tests, even where somebody has a key.
         environment = {name: value for name, value in os.environ.items() if name != "GEMINI_API_KEY"}
-        done = subprocess.run(
+        return subprocess.Popen(
             [sys.executable, "-m", "infra.local", command, "--state", self.state, *arguments],
             cwd=ROOT,
             env={**environment, **self.environment},
-            check=False,
-            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=100,
         )
-        assert not check or done.returncode == 0, done.stderr + done.stdout
-        return done
 
     def up(self, services: Sequence[str] | None = None) -> dict[str, Any]:
         """Start it, or find it running; what `up --json` says."""
@@ -84,8 +89,10 @@ class RunningStack:
         os.kill(pid, number)
         return pid
 
-    def supervisor(self) -> psutil.Process:
-        return psutil.Process(self["processes"][0]["pid"]).parent() or psutil.Process()
+    @property
+    def supervisor_pid(self) -> int:
+        """Process id of whoever runs the stack; only while it runs."""
+        return json.loads((self.state / "lock").read_bytes())["pid"]
 
     def living(self) -> list[psutil.Process]:
         """Every process on this machine that names the state directory in its command line, and their children."""

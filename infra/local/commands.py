@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -85,7 +86,7 @@ def logs(state: StateDir, name: str, *, lines: int, follow: bool) -> int:
         print(f"no log of {name}; there are: {known or 'none'}", file=sys.stderr)
         return 1
     with path.open(errors="replace") as file, suppress(KeyboardInterrupt, BrokenPipeError):
-        sys.stdout.writelines(file.readlines()[-lines:])
+        sys.stdout.writelines(deque(file, maxlen=lines))
         while follow:
             sys.stdout.flush()
             if not (added := file.read()):

@@ -224,13 +224,13 @@ class Cluster:
 
         Only the right to pass is added, not to list or to read.
         """
-        if system_user() is None:
+        user = system_user()
+        if user is None:
             return
         installed = programs(self.version).parent
         for directory in {*installed.resolve().parents, *self.data_dir.resolve().parents}:
-            mode = directory.stat().st_mode
-            if not mode & 0o001:
-                directory.chmod(mode | 0o001)
+            if not _may_pass(directory, user):
+                directory.chmod(directory.stat().st_mode | 0o001)
         if not programs(self.version).stat().st_mode & 0o004:  # installed under a narrow umask
             for path in (installed, *installed.rglob("*")):
                 path.chmod(path.stat().st_mode | (0o005 if path.is_dir() or path.stat().st_mode & 0o100 else 0o004))
@@ -269,6 +269,12 @@ def throwaway(directory: Path, password: str, version: int = VERSION) -> Iterato
     cluster = Cluster(directory / "data", free_port(), password, THROWAWAY, version)
     with running(cluster, directory / "postgres.log"):
         yield cluster
+
+
+def _may_pass(directory: Path, user: pwd.struct_passwd) -> bool:
+    of = directory.stat()
+    right = 0o100 if of.st_uid == user.pw_uid else 0o010 if of.st_gid == user.pw_gid else 0o001
+    return bool(of.st_mode & right)
 
 
 def _environment() -> dict[str, str]:

@@ -29,11 +29,9 @@ def run_stack(state: StateDir, services: Sequence[str], when_ready: Callable[[],
     lock = state.lock()
     if lock is None:
         raise AlreadyRunningError
-    try:
-        _log_to(state)
-        asyncio.run(_run(state, services, lock, when_ready))
-    finally:
-        os.close(lock)
+    # The lock is kept until this process ends: whoever gets it next may rely on that.
+    _log_to(state)
+    asyncio.run(_run(state, services, lock, when_ready))
 
 
 async def _run(state: StateDir, services: Sequence[str], lock: int, when_ready: Callable[[], object]) -> None:

@@ -15,8 +15,8 @@ from infra.local.state import StateDir
 log = logging.getLogger(__name__)
 
 # A process that lived shorter than this died at once.
-_SHORT_LIFE_S = 5.0
-_FREE_RESTARTS = 3
+_SHORT_LIFE_S = 2.0
+_FREE_RESTARTS = 5
 _PAUSE_BASE_S = 0.25
 _PAUSE_CAP_S = 5.0
 

@@ -1,0 +1,154 @@
+"""The parts of the supervisor that can be looked at by themselves."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from infra.local.errors import UnknownServiceError
+from infra.local.imports import third_party_imports
+from infra.local.ports import free_port, listen
+from infra.local.services import ROOT, choose, discover
+from infra.local.state import StateDir
+from infra.local.supervisor import pause_before_restart
+
+
+def test_a_process_restarts_at_once_and_waits_only_when_it_keeps_dying():
+    pauses = [pause_before_restart(short_lives) for short_lives in range(1, 13)]
+    assert pauses == [0, 0, 0, 0, 0, 0.25, 0.5, 1, 2, 4, 5, 5]
+
+
+def test_imports_are_followed_through_our_own_modules_and_stop_at_others(tmp_path):
+    service = tmp_path / "services" / "tool"
+    service.mkdir(parents=True)
+    (service / "__init__.py").write_text("import yaml\n")
+    (service / "app.py").write_text(
+        "import json\nfrom typing import TYPE_CHECKING\nfrom google import genai\nfrom services.tool import steps\n"
+        "if TYPE_CHECKING:\n    import torch\ndef later():\n    import pandas\n"
+    )
+    (service / "steps.py").write_text("import services.tool.app\nfrom langgraph.graph import StateGraph\n")
+    found = third_party_imports("services.tool.app", tmp_path)
+    assert set(found) >= {"yaml", "json", "google", "google.genai", "langgraph.graph"}
+    assert not {"torch", "pandas"} & set(found)
+    assert not [name for name in found if name.startswith("services")]
+
+
+def test_services_are_found_by_the_catalogue_and_their_folders():
+    found = discover()
+    assert found[0] == "dispatcher"
+    assert "template" in found
+    assert all((ROOT / "services" / name / "app.py").is_file() for name in found)
+
+
+def test_chosen_services_keep_their_order_and_unknown_ones_are_named():
+    assert choose(None, ["a", "b"]) == ["a", "b"]
+    assert choose(["b", "a"], ["a", "b", "c"]) == ["a", "b"]
+    with pytest.raises(UnknownServiceError, match="no such service: x; there are: a, b"):
+        choose(["a", "x"], ["a", "b"])
+
+
+def test_a_preferred_port_is_used_again_when_it_is_free_and_left_alone_when_not():
+    first = listen()
+    port = first.getsockname()[1]
+    with first, listen(port) as second:
+        assert second.getsockname()[1] != port
+    with listen(port) as again:
+        assert again.getsockname()[1] == port
+    assert free_port(port) == port
+
+
+def test_the_lock_belongs_to_one_process_at_a_time(tmp_path):
+    state = StateDir.at(tmp_path / "state")
+    state.create()
+    assert state.supervisor() is None
+    take = (
+        "import sys; from pathlib import Path; from infra.local.state import StateDir;"
+        "state = StateDir.at(Path(sys.argv[1])); lock = state.lock(); state.mark_ready(lock); print(lock is not None, flush=True);"
+        "sys.stdin.read()"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", take, state.path], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "True\n"
+        assert state.lock() is None
+        supervisor = state.supervisor()
+        assert supervisor is not None
+        assert (supervisor.pid, supervisor.ready) == (holder.pid, True)
+        holder.kill()
+    assert state.supervisor() is None
+    lock = state.lock()
+    assert lock is not None
+    assert state.still_holds(lock)
+    (state.path / "lock").unlink()
+    assert not state.still_holds(lock)
+    os.close(lock)
+
+
+def test_a_reader_never_sees_half_of_a_written_file(tmp_path):
+    state = StateDir.at(tmp_path)
+    state.write("stack.json", {"n": -1})
+    stop = threading.Event()
+
+    def write() -> None:
+        number = 0
+        while not stop.is_set():
+            state.write("stack.json", {"n": number, "filler": "x" * 20_000})
+            number += 1
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for _ in range(300):
+            assert "n" in json.loads((tmp_path / "stack.json").read_bytes())
+    finally:
+        stop.set()
+        writer.join()
+
+
+def test_secrets_stay_the_same_and_differ_between_directories(tmp_path):
+    one, two = StateDir.at(tmp_path / "one"), StateDir.at(tmp_path / "two")
+    for state in (one, two):
+        state.create()
+    assert one.secrets() == one.secrets() != two.secrets()
+
+
+def test_the_tail_of_a_log_begins_where_this_start_began(tmp_path):
+    state = StateDir.at(tmp_path)
+    state.create()
+    Path(state.log("blog")).write_text("an old failure\nthe new failure\n")
+    assert state.tail("blog", since=len("an old failure\n")) == "the new failure"
+    assert state.tail("blog", limit=9) == "failure"
+    assert state.tail("nobody") == ""
+
+
+# In a process of its own: the reaper waits for all children of a process, pytest's too.
+REAP = """
+import asyncio, os, signal, subprocess, sys
+from infra.local.reaper import Reaper
+
+async def main():
+    reaper = Reaper()
+    quick = subprocess.Popen(["true"])
+    await asyncio.sleep(0.2)  # ends before it is watched
+    killed = subprocess.Popen(["sleep", "60"])
+    # An orphan: its parent, a shell, ends first. We adopt it.
+    shell = subprocess.Popen(["sh", "-c", "sh -c 'sleep 0.3; exit 7' & echo $!"], stdout=subprocess.PIPE, text=True)
+    orphan = int(shell.stdout.readline())
+    watched = [reaper.watch(each.pid) for each in (quick, killed, shell)] + [reaper.watch(orphan)]
+    killed.kill()
+    print([await asyncio.wait_for(each, 10) for each in watched])
+
+asyncio.run(main())
+"""
+
+
+def test_the_reaper_tells_how_children_ended_also_adopted_ones():
+    done = subprocess.run([sys.executable, "-c", REAP], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert done.stdout == f"[0, {-signal.SIGKILL}, 0, 7]\n"
