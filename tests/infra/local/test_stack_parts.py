@@ -62,17 +62,25 @@ def test_a_preferred_port_is_used_again_when_it_is_free_and_left_alone_when_not(
     assert free_port(port) == port
 
 
+HOLD = """
+import sys
+from pathlib import Path
+from infra.local.state import StateDir
+
+state = StateDir.at(Path(sys.argv[1]))
+lock = state.lock()
+state.mark_ready(lock)
+print(lock is not None, flush=True)
+sys.stdin.read()
+"""
+
+
 def test_the_lock_belongs_to_one_process_at_a_time(tmp_path):
     state = StateDir.at(tmp_path / "state")
     state.create()
     assert state.supervisor() is None
-    take = (
-        "import sys; from pathlib import Path; from infra.local.state import StateDir;"
-        "state = StateDir.at(Path(sys.argv[1])); lock = state.lock(); state.mark_ready(lock); print(lock is not None, flush=True);"
-        "sys.stdin.read()"
-    )
     holder = subprocess.Popen(
-        [sys.executable, "-c", take, state.path], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLD, state.path], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     with holder:
         assert holder.stdout is not None
@@ -136,7 +144,8 @@ from infra.local.reaper import Reaper
 async def main():
     reaper = Reaper()
     quick = subprocess.Popen(["true"])
-    await asyncio.sleep(0.2)  # ends before it is watched
+    while os.path.exists(f"/proc/{quick.pid}"):  # ends, and is reaped, before it is watched
+        await asyncio.sleep(0.001)
     killed = subprocess.Popen(["sleep", "60"])
     # An orphan: its parent, a shell, ends first. We adopt it.
     shell = subprocess.Popen(["sh", "-c", "sh -c 'sleep 0.3; exit 7' & echo $!"], stdout=subprocess.PIPE, text=True)
