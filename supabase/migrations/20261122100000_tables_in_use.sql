@@ -90,9 +90,10 @@ grant usage on schema engine to anon, authenticated, service_role;
 -- The role that the request runs as: authenticated, service_role, … or the login itself. `current_user` does not tell inside a
 -- security definer function.
 create or replace function engine.caller_role() returns text
-language sql stable set search_path = '' as $$
-  select coalesce(nullif(current_setting('role', true), 'none'), session_user::text)
-$$;
+language plpgsql stable set search_path = '' as $$
+begin
+  return coalesce(nullif(current_setting('role', true), 'none'), session_user::text);
+end $$;
 
 -- Roles come from app_metadata, which only the service key can write, never from user_metadata.
 create or replace function engine.app_role() returns text
@@ -102,7 +103,7 @@ $$;
 
 create or replace function engine.is_admin() returns boolean
 language sql stable security definer set search_path = '' as $$
-  select engine.caller_role() in ('authenticated', 'anon') and auth.uid() is not null and (
+  select engine.caller_role() = 'authenticated' and auth.uid() is not null and (
     coalesce(engine.app_role() = 'admin', false)
     or exists (select from public.admin_users where user_id = (select auth.uid()))
   )
@@ -125,18 +126,18 @@ $$;
 revoke execute on all functions in schema engine from public;
 grant execute on function engine.caller_role(), engine.app_role(), engine.is_admin(), engine.is_marketing(), engine.is_staff()
   to anon, authenticated, service_role;
-alter default privileges in schema engine revoke execute on functions from public;
 
--- A table that has policies of its own keeps them; one that has none gets these.
+-- A table that has rules of its own (policies, or row level security without any: closed) keeps them; one that has none gets these.
 do $$
 declare
   t text;
 begin
   foreach t in array array['product_catalog', 'products', 'company_assets', 'app_config', 'admin_users', 'admin_permissions'] loop
-    continue when exists (select from pg_catalog.pg_policies where schemaname = 'public' and tablename = t);
+    continue when (select c.relrowsecurity from pg_catalog.pg_class c where c.oid = format('public.%I', t)::regclass)
+      or exists (select from pg_catalog.pg_policies where schemaname = 'public' and tablename = t);
     execute format('alter table public.%I enable row level security', t);
-    execute format('revoke all on public.%I from anon, authenticated', t);
-    execute format('grant select, insert, update, delete on public.%I to authenticated', t);
+    execute format('revoke all on public.%I from public, anon, authenticated, service_role', t);
+    execute format('grant select, insert, update, delete on public.%I to authenticated, service_role', t);
     if t in ('product_catalog', 'products', 'company_assets') then
       execute format('grant select on public.%I to anon', t);
       execute format('create policy "everyone reads" on public.%I for select to anon, authenticated using (true)', t);

@@ -1,5 +1,7 @@
 -- What workers call. Each function that carries a token changes nothing and raises PT409 when the lease is not held.
 -- All locks are taken in one order (the job's row, then its calls, then spending counters), so that they cannot deadlock.
+-- These are hot paths: a row is found by its key whatever the statistics say (enable_seqscan), payload and checkpoint are not read
+-- unless they are asked for, and the trigger on updates is told when there is nobody to send a hint to (engine.hints).
 
 create function engine.lease_lost(job_id uuid) returns void
 language plpgsql set search_path = '' as $$
@@ -8,159 +10,185 @@ begin
     hint = 'Stop working on it: another attempt holds it, or it has ended.';
 end $$;
 
-create function engine.record_event(job public.jobs, kind text, actor text, detail jsonb default '{}') returns void
-language sql set search_path = '' as $$
-  insert into public.job_events (job_id, kind, actor, attempt, detail)
-  values (record_event.job.id, record_event.kind, record_event.actor, record_event.job.attempts, record_event.detail)
-$$;
-
 -- Ends the attempt of a job whose lease has run out: back to the queue at once, or failed when it has used up its attempts.
--- The caller holds the row's lock.
-create function engine.expire_lease(job public.jobs, actor text) returns void
+-- The caller holds the row's lock, and looks after the job itself: it sends no hint.
+create function engine.expire_lease(job_id uuid, actor text) returns void
 language plpgsql set search_path = '' as $$
 declare
-  last_one constant boolean := job.attempts >= job.max_attempts;
-  stage constant text := job.checkpoint_data -> 'progress' ->> 'stage';
-  message constant text := format('The worker stopped answering %s times in a row, so the job was given up.', job.attempts);
+  job record;
+  last_one boolean;
+  lost jsonb;
 begin
-  perform set_config('engine.hints', 'off', true);  -- whoever expires a lease looks after the job itself
-  perform engine.abandon_calls(job.id);
-  perform engine.record_event(job, 'lease_expired', actor, jsonb_build_object('worker', job.worker, 'lease_expired_at', job.lease_expires_at));
-  update public.jobs set
+  perform engine.abandon_calls(expire_lease.job_id);
+  select j.attempts, j.max_attempts, j.worker, j.lease_expires_at, j.checkpoint_data #>> '{progress,stage}' as stage into strict job
+  from public.jobs j where j.id = expire_lease.job_id;
+  last_one := job.attempts >= job.max_attempts;
+  lost := jsonb_build_object('code', 'worker_lost', 'stage', job.stage, 'slide_index', null, 'retryable', true, 'message',
+    case when last_one then format('The worker stopped answering in the last of %s attempts, so the job was given up.', job.max_attempts)
+         else 'The worker stopped answering.' end);
+  insert into public.job_events (job_id, kind, actor, attempt, detail)
+  values (expire_lease.job_id, 'lease_expired', expire_lease.actor, job.attempts,
+          jsonb_build_object('worker', job.worker, 'lease_expired_at', job.lease_expires_at));
+  update public.jobs j set
     status = case when last_one then 'failed' else 'queued' end,
-    error = case when last_one then message end,
-    error_detail = jsonb_build_object('code', 'worker_lost', 'stage', stage, 'slide_index', null, 'message', message, 'retryable', true),
+    error = case when last_one then lost ->> 'message' end,
+    error_detail = lost,
     completed_at = case when last_one then clock_timestamp() end,
-    scheduled_for = clock_timestamp(), lease_token = null, lease_expires_at = null, updated_at = clock_timestamp()
-  where id = job.id;
-  perform set_config('engine.hints', 'on', true);
+    scheduled_for = case when last_one then j.scheduled_for else clock_timestamp() end,
+    lease_token = null, lease_expires_at = null, updated_at = clock_timestamp()
+  where j.id = expire_lease.job_id;
   if last_one then
-    perform engine.record_event(job, 'failed', actor, jsonb_build_object('code', 'worker_lost', 'stage', stage, 'message', message));
+    insert into public.job_events (job_id, kind, actor, attempt, detail)
+    values (expire_lease.job_id, 'failed', expire_lease.actor, job.attempts, jsonb_build_object('error', lost));
   end if;
 end $$;
 
 create function public.claim_job(job_id uuid, worker text, kinds text[] default null)
 returns table (id uuid, user_id uuid, kind text, job_type text, payload jsonb, checkpoint_data jsonb, attempt integer, max_attempts integer,
                lease_token uuid, lease_s double precision, trace_id text, created_at timestamptz)
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = '' set enable_seqscan = off set engine.hints = off as $$
 #variable_conflict use_column
-declare
-  job public.jobs;
-  job_kind public.job_kinds;
 begin
-  select * into job from public.jobs j where j.id = claim_job.job_id and j.status in ('queued', 'processing') for no key update;
-  if not found or (claim_job.kinds is not null and job.kind <> all (claim_job.kinds)) then
+  return query
+    with claimed as (
+      update public.jobs j set
+        status = 'processing', attempts = j.attempts + 1, worker = claim_job.worker, lease_token = gen_random_uuid(),
+        lease_expires_at = clock_timestamp() + make_interval(secs => k.lease_s),
+        started_at = coalesce(j.started_at, clock_timestamp()), updated_at = clock_timestamp(),
+        -- What the former system left there may be anything.
+        checkpoint_data = case when jsonb_typeof(j.checkpoint_data) <> 'object' then '{}' else j.checkpoint_data end
+      from public.job_kinds k
+      where j.id = claim_job.job_id and j.status = 'queued' and j.scheduled_for <= clock_timestamp()
+        and k.name = j.kind and k.enabled and (claim_job.kinds is null or j.kind = any (claim_job.kinds))
+      returning j.id, j.user_id, j.kind, j.job_type, j.payload, j.checkpoint_data, j.attempts, j.max_attempts, j.lease_token, k.lease_s,
+        j.trace_id, j.created_at
+    ), event as (
+      insert into public.job_events (job_id, kind, actor, attempt) select c.id, 'claimed', claim_job.worker, c.attempts from claimed c
+    )
+    select c.id, c.user_id, c.kind, c.job_type,
+      case when jsonb_typeof(c.payload) = 'object' then c.payload else '{}' end, coalesce(c.checkpoint_data, '{}'),
+      c.attempts, c.max_attempts, c.lease_token, c.lease_s, c.trace_id, c.created_at
+    from claimed c;
+  if found then
     return;
   end if;
-  select * into job_kind from public.job_kinds k where k.name = job.kind and k.enabled;
-  if not found then
-    return;
+  -- A lease that has run out is taken over.
+  perform from public.jobs j join public.job_kinds k on k.name = j.kind and k.enabled
+  where j.id = claim_job.job_id and j.status = 'processing' and j.lease_expires_at <= clock_timestamp()
+    and (claim_job.kinds is null or j.kind = any (claim_job.kinds))
+  for no key update of j;
+  if found then
+    perform engine.expire_lease(claim_job.job_id, claim_job.worker);
+    return query select * from public.claim_job(claim_job.job_id, claim_job.worker, claim_job.kinds);
   end if;
-  if job.status = 'processing' then
-    if job.lease_expires_at > clock_timestamp() then
-      return;
-    end if;
-    perform engine.expire_lease(job, claim_job.worker);
-    if job.attempts >= job.max_attempts then
-      return;
-    end if;
-  elsif job.scheduled_for > clock_timestamp() then
-    return;
-  end if;
-  update public.jobs j set
-    status = 'processing', attempts = j.attempts + 1, worker = claim_job.worker, lease_token = gen_random_uuid(),
-    lease_expires_at = clock_timestamp() + make_interval(secs => job_kind.lease_s),
-    started_at = coalesce(j.started_at, clock_timestamp()), updated_at = clock_timestamp()
-  where j.id = job.id
-  returning * into job;
-  perform engine.record_event(job, 'claimed', claim_job.worker);
-  return query select job.id, job.user_id, job.kind, job.job_type, coalesce(job.payload, '{}'), coalesce(job.checkpoint_data, '{}'),
-    job.attempts, job.max_attempts, job.lease_token, job_kind.lease_s, job.trace_id, job.created_at;
 end $$;
 
 create function public.heartbeat_job(job_id uuid, token uuid, out held boolean, out cancelled boolean)
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = '' set enable_seqscan = off set engine.hints = off as $$
 begin
-  update public.jobs j
-  set lease_expires_at = clock_timestamp() + make_interval(secs => (select k.lease_s from public.job_kinds k where k.name = j.kind))
-  where j.id = heartbeat_job.job_id and j.lease_token = heartbeat_job.token;
+  update public.jobs j set lease_expires_at = clock_timestamp() + make_interval(secs => k.lease_s)
+  from public.job_kinds k
+  where j.id = heartbeat_job.job_id and j.lease_token = heartbeat_job.token and k.name = j.kind;
   held := found;
-  cancelled := not held and exists (select from public.jobs j where j.id = heartbeat_job.job_id and j.status = 'cancelled');
+  cancelled := false;
+  if not held then
+    cancelled := exists (select from public.jobs j where j.id = heartbeat_job.job_id and j.status = 'cancelled');
+  end if;
 end $$;
 
 create function public.checkpoint_job(job_id uuid, token uuid, data jsonb, progress jsonb default null) returns void
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = '' set enable_seqscan = off set engine.hints = off as $$
 declare
-  job public.jobs;
+  saved constant jsonb := coalesce(data, '{}');
+  shown constant jsonb := case when progress is null then '{}' else jsonb_build_object('progress', progress) end;
+  job record;
 begin
+  if jsonb_typeof(saved) <> 'object' then
+    raise exception using errcode = 'PT422', message = 'A checkpoint is a JSON object.';
+  end if;
   update public.jobs j set
-    checkpoint_data = coalesce(j.checkpoint_data, '{}') || coalesce(checkpoint_job.data, '{}')
-      || case when checkpoint_job.progress is null then '{}' else jsonb_build_object('progress', checkpoint_job.progress) end,
-    lease_expires_at = clock_timestamp() + make_interval(secs => (select k.lease_s from public.job_kinds k where k.name = j.kind)),
+    checkpoint_data = coalesce(j.checkpoint_data, '{}') || saved || shown,
+    lease_expires_at = clock_timestamp() + make_interval(secs => k.lease_s),
     updated_at = clock_timestamp()
-  where j.id = checkpoint_job.job_id and j.lease_token = checkpoint_job.token
-  returning * into job;
+  from public.job_kinds k
+  where j.id = checkpoint_job.job_id and j.lease_token = checkpoint_job.token and k.name = j.kind
+  returning j.worker, j.attempts into job;
   if not found then
     perform engine.lease_lost(job_id);
   end if;
-  if coalesce(data, '{}') <> '{}' then
-    perform engine.record_event(job, 'checkpoint', job.worker, coalesce(progress, '{}'));
+  if saved <> '{}' then
+    insert into public.job_events (job_id, kind, actor, attempt, detail)
+    values (checkpoint_job.job_id, 'checkpoint', job.worker, job.attempts, coalesce(progress, '{}'));
   end if;
 end $$;
 
 -- Call it in the transaction that writes the draft: either both happen or neither.
 create function public.complete_job(job_id uuid, token uuid, result jsonb) returns void
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = '' set enable_seqscan = off set engine.hints = off as $$
 #variable_conflict use_column
 declare
-  job public.jobs;
+  job record;
 begin
   update public.jobs j set
     status = 'completed', result = complete_job.result, error = null, error_detail = null, completed_at = clock_timestamp(),
     lease_token = null, lease_expires_at = null, updated_at = clock_timestamp()
   where j.id = complete_job.job_id and j.lease_token = complete_job.token
-  returning * into job;
+  returning j.worker, j.attempts into job;
   if not found then
-    perform engine.lease_lost(job_id);
+    perform engine.lease_lost(complete_job.job_id);
   end if;
-  perform engine.abandon_calls(job.id);
-  perform engine.record_event(job, 'completed', job.worker);
+  perform engine.abandon_calls(complete_job.job_id);
+  insert into public.job_events (job_id, kind, actor, attempt) values (complete_job.job_id, 'completed', job.worker, job.attempts);
 end $$;
 
-create function public.continue_job(job_id uuid, token uuid, after_s double precision default 0) returns void
-language plpgsql security definer set search_path = '' as $$
+-- The end of an attempt that does not count: the job waits again with what it has finished.
+create function engine.give_back(job_id uuid, token uuid, after_s double precision, event text, detail jsonb) returns void
+language plpgsql set search_path = '' as $$
 declare
-  job public.jobs;
+  job record;
 begin
   update public.jobs j set
     status = 'queued', attempts = j.attempts - 1, lease_token = null, lease_expires_at = null, updated_at = clock_timestamp(),
-    scheduled_for = clock_timestamp() + make_interval(secs => greatest(continue_job.after_s, 0))
-  where j.id = continue_job.job_id and j.lease_token = continue_job.token
-  returning * into job;
+    scheduled_for = clock_timestamp() + make_interval(secs => after_s)
+  where j.id = give_back.job_id and j.lease_token = give_back.token
+  returning j.worker, j.attempts + 1 as attempt into job;
   if not found then
     perform engine.lease_lost(job_id);
   end if;
-  perform engine.abandon_calls(job.id);
-  perform engine.record_event(job, 'continued', job.worker, jsonb_build_object('after_s', after_s));
+  perform engine.abandon_calls(job_id);
+  insert into public.job_events (job_id, kind, actor, attempt, detail)
+  values (give_back.job_id, give_back.event, job.worker, job.attempt, give_back.detail);
+end $$;
+
+create function public.continue_job(job_id uuid, token uuid, after_s double precision default 0) returns void
+language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
+begin
+  perform engine.give_back(job_id, token, greatest(after_s, 0), 'continued', jsonb_build_object('after_s', greatest(after_s, 0)));
+end $$;
+
+create function public.release_job(job_id uuid, token uuid) returns void
+language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
+begin
+  perform engine.give_back(job_id, token, 0, 'released', '{}');
 end $$;
 
 -- Retryable: due again after a pause drawn from [0, min(retry_cap_s, retry_base_s · 2^(attempt-1))), "full jitter"; else failed.
 create function public.fail_job(job_id uuid, token uuid, error jsonb, retryable boolean) returns text
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 #variable_conflict use_column
 declare
-  job public.jobs;
-  job_kind public.job_kinds;
+  job record;
   again boolean;
   pause_s double precision;
 begin
-  select * into job from public.jobs j where j.id = fail_job.job_id and j.lease_token = fail_job.token for no key update;
+  select j.worker, j.attempts, j.max_attempts, k.retry_base_s, k.retry_cap_s into job
+  from public.jobs j join public.job_kinds k on k.name = j.kind
+  where j.id = fail_job.job_id and j.lease_token = fail_job.token for no key update of j;
   if not found then
-    perform engine.lease_lost(job_id);
+    perform engine.lease_lost(fail_job.job_id);
   end if;
-  select * into job_kind from public.job_kinds k where k.name = job.kind;
-  again := fail_job.retryable and job.attempts < job.max_attempts;
-  pause_s := random() * least(job_kind.retry_cap_s, job_kind.retry_base_s * 2 ^ least(job.attempts - 1, 30));
+  again := coalesce(fail_job.retryable, false) and job.attempts < job.max_attempts;
+  pause_s := random() * least(job.retry_cap_s, job.retry_base_s * 2 ^ least(job.attempts - 1, 30));
   update public.jobs j set
     status = case when again then 'queued' else 'failed' end,
     error = case when not again then coalesce(fail_job.error ->> 'message', 'The job failed without saying why.') end,
@@ -168,36 +196,16 @@ begin
     completed_at = case when not again then clock_timestamp() end,
     scheduled_for = case when again then clock_timestamp() + make_interval(secs => pause_s) else j.scheduled_for end,
     lease_token = null, lease_expires_at = null, updated_at = clock_timestamp()
-  where j.id = job.id;
-  perform engine.abandon_calls(job.id);
-  perform engine.record_event(job, case when again then 'retried' else 'failed' end, job.worker,
-    jsonb_build_object('error', error) || case when again then jsonb_build_object('after_s', round(pause_s::numeric, 3)) else '{}' end);
+  where j.id = fail_job.job_id;
+  perform engine.abandon_calls(fail_job.job_id);
+  insert into public.job_events (job_id, kind, actor, attempt, detail)
+  values (fail_job.job_id, case when again then 'retried' else 'failed' end, job.worker, job.attempts, jsonb_build_object('error', fail_job.error)
+    || case when again then jsonb_build_object('after_s', round(pause_s::numeric, 3)) else '{}' end);
   return case when again then 'queued' else 'failed' end;
 end $$;
 
-create function public.release_job(job_id uuid, token uuid) returns void
-language plpgsql security definer set search_path = '' as $$
-declare
-  job public.jobs;
-begin
-  update public.jobs j set
-    status = 'queued', attempts = j.attempts - 1, lease_token = null, lease_expires_at = null,
-    scheduled_for = clock_timestamp(), updated_at = clock_timestamp()
-  where j.id = release_job.job_id and j.lease_token = release_job.token
-  returning * into job;
-  if not found then
-    perform engine.lease_lost(job_id);
-  end if;
-  perform engine.abandon_calls(job.id);
-  perform engine.record_event(job, 'released', job.worker);
-end $$;
-
-do $$
-declare
-  name text;
-begin
-  foreach name in array array['claim_job', 'heartbeat_job', 'checkpoint_job', 'complete_job', 'continue_job', 'fail_job', 'release_job'] loop
-    execute format('revoke execute on function public.%I from public, anon, authenticated', name);
-    execute format('grant execute on function public.%I to service_role', name);
-  end loop;
-end $$;
+revoke execute on all functions in schema engine from public;
+revoke execute on function public.claim_job, public.heartbeat_job, public.checkpoint_job, public.complete_job, public.continue_job,
+  public.release_job, public.fail_job from public, anon, authenticated;
+grant execute on function public.claim_job, public.heartbeat_job, public.checkpoint_job, public.complete_job, public.continue_job,
+  public.release_job, public.fail_job to service_role;

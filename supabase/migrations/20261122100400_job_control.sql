@@ -27,6 +27,9 @@ begin
   if job.status = 'completed' then
     raise exception using errcode = 'PT409', message = 'This job is completed; only failed and cancelled jobs can be retried.';
   end if;
+  if job.user_id is null then
+    raise exception using errcode = 'PT422', message = 'This job belongs to no user, so it cannot be run.';
+  end if;
   if not exists (select from public.job_kinds k where k.name = job.kind and k.enabled) then
     raise exception using errcode = 'PT403', message = format('Jobs of the type "%s" are switched off at the moment.', job.job_type);
   end if;
@@ -35,7 +38,7 @@ begin
     trace_id = coalesce(j.trace_id, replace(gen_random_uuid()::text, '-', '')), updated_at = clock_timestamp()
   where j.id = job.id
   returning * into job;
-  perform engine.record_event(job, 'retried', engine.actor(), jsonb_build_object('manual', true));
+  insert into public.job_events (job_id, kind, actor, attempt, detail) values (job.id, 'retried', engine.actor(), 0, '{"manual": true}');
   return job;
 end $$;
 
@@ -55,45 +58,58 @@ begin
     status = 'cancelled', completed_at = clock_timestamp(), lease_token = null, lease_expires_at = null, updated_at = clock_timestamp()
   where j.id = job.id
   returning * into job;
-  perform engine.record_event(job, 'cancelled', engine.actor());
+  insert into public.job_events (job_id, kind, actor, attempt) values (job.id, 'cancelled', engine.actor(), job.attempts);
   return job;
 end $$;
 
 -- Takes back the jobs of silent workers and tells which jobs are due, the longest waiting first.
 create function public.sweep_jobs(max_jobs integer default 1000)
 returns table (id uuid, kind text, service text, attempts integer, scheduled_for timestamptz)
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = '' set enable_seqscan = off set engine.hints = off as $$
 #variable_conflict use_column
 declare
-  job public.jobs;
+  expired record;
 begin
-  for job in
-    select * from public.jobs j where j.status = 'processing' and j.lease_expires_at <= clock_timestamp()
+  for expired in
+    select j.id from public.jobs j where j.completed_at is null and j.status = 'processing' and j.lease_expires_at <= clock_timestamp()
     order by j.lease_expires_at limit sweep_jobs.max_jobs for no key update skip locked
   loop
-    perform engine.expire_lease(job, 'sweep');
+    perform engine.expire_lease(expired.id, 'sweep');
   end loop;
   return query
+    -- A subquery is a fixed value, so the index is read up to it and not through everything that is scheduled for later.
     select j.id, j.kind, k.service, j.attempts, j.scheduled_for
     from public.jobs j join public.job_kinds k on k.name = j.kind and k.enabled
-    where j.status = 'queued' and j.scheduled_for <= clock_timestamp()
+    where j.completed_at is null and j.status = 'queued' and j.scheduled_for <= (select clock_timestamp())
     order by j.scheduled_for limit sweep_jobs.max_jobs;
 end $$;
 
 -- Where to send jobs that a hint has named: those of them that are due.
 create function public.due_jobs(ids uuid[])
 returns table (id uuid, kind text, service text, attempts integer, scheduled_for timestamptz)
-language sql stable security definer set search_path = '' as $$
-  select j.id, j.kind, k.service, j.attempts, j.scheduled_for
-  from public.jobs j join public.job_kinds k on k.name = j.kind and k.enabled
-  where j.id = any (due_jobs.ids) and j.status = 'queued' and j.scheduled_for <= clock_timestamp()
-  order by j.scheduled_for
-$$;
+language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
+#variable_conflict use_column
+begin
+  return query
+    select j.id, j.kind, k.service, j.attempts, j.scheduled_for
+    from public.jobs j join public.job_kinds k on k.name = j.kind and k.enabled
+    where j.id = any (due_jobs.ids) and j.status = 'queued' and j.scheduled_for <= clock_timestamp()
+    order by j.scheduled_for;
+end $$;
 
 -- Makes job_kinds equal to shared/catalog.yaml. Kinds that are gone from it stay for their old jobs, switched off.
 create function public.sync_catalog(catalog jsonb) returns void
 language plpgsql security definer set search_path = '' as $$
+declare
+  twice text;
 begin
+  select claimed.name into twice
+  from jsonb_each(catalog -> 'kinds') kind,
+       lateral (select kind.key union all select jsonb_array_elements_text(coalesce(kind.value -> 'aliases', '[]'))) claimed (name)
+  group by claimed.name having count(*) > 1 limit 1;
+  if found then
+    raise exception using errcode = 'PT422', message = format('The catalogue has the job type name "%s" twice.', twice);
+  end if;
   insert into public.job_kinds (name, title, service, aliases, enabled, lease_s, max_attempts, retry_base_s, retry_cap_s, concurrency, daily_quota)
   select kind.key, spec.title, spec.service, coalesce(spec.aliases, '{}'), spec.enabled, spec.lease_s, spec.max_attempts, spec.retry_base_s,
          spec.retry_cap_s, spec.concurrency, spec.daily_quota
@@ -104,15 +120,22 @@ begin
     title = excluded.title, service = excluded.service, aliases = excluded.aliases, enabled = excluded.enabled, lease_s = excluded.lease_s,
     max_attempts = excluded.max_attempts, retry_base_s = excluded.retry_base_s, retry_cap_s = excluded.retry_cap_s,
     concurrency = excluded.concurrency, daily_quota = excluded.daily_quota;
-  update public.job_kinds set enabled = false where not (catalog -> 'kinds') ? name;
+  update public.job_kinds set enabled = false, aliases = '{}' where not (catalog -> 'kinds') ? name;
 
   -- Jobs from before the catalogue existed.
-  update public.jobs j set kind = (engine.resolve_kind(j.job_type)).name where j.kind is null;
-  update public.jobs j set
-    status = 'failed', completed_at = clock_timestamp(),
-    error = format('Unknown job type "%s". Known job types: %s.', j.job_type, (select string_agg(name, ', ' order by name) from public.job_kinds where enabled)),
-    error_detail = jsonb_build_object('code', 'unknown_kind', 'stage', null, 'slide_index', null, 'message', 'Unknown job type', 'retryable', false)
-  where j.kind is null and j.status = 'queued';
+  update public.jobs j set kind = k.name, max_attempts = k.max_attempts
+  from public.job_kinds k where j.kind is null and (k.name = lower(trim(j.job_type)) or lower(trim(j.job_type)) = any (k.aliases));
+  with refused as (
+    update public.jobs j set
+      status = 'failed', completed_at = clock_timestamp(), updated_at = clock_timestamp(),
+      error = format('Unknown job type "%s". Known job types: %s.', left(j.job_type, 80),
+        (select string_agg(name, ', ' order by name) from public.job_kinds where enabled)),
+      error_detail = jsonb_build_object('code', 'unknown_kind', 'stage', null, 'slide_index', null, 'message', 'Unknown job type.', 'retryable', false)
+    where j.kind is null and j.status = 'queued'
+    returning j.id, j.attempts, j.error_detail
+  )
+  insert into public.job_events (job_id, kind, actor, attempt, detail)
+  select id, 'failed', 'migration', attempts, jsonb_build_object('migrated', true, 'error', error_detail) from refused;
 end $$;
 
 revoke execute on function public.retry_job, public.cancel_job from public, anon;
@@ -120,3 +143,4 @@ grant execute on function public.retry_job, public.cancel_job to authenticated, 
 revoke execute on function public.sweep_jobs, public.due_jobs, public.sync_catalog from public, anon, authenticated;
 grant execute on function public.sweep_jobs, public.due_jobs to service_role;
 revoke execute on function public.sync_catalog from service_role;
+revoke execute on all functions in schema engine from public;

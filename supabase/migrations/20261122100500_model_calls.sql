@@ -14,9 +14,9 @@ create table public.model_calls (
   model_version text,
   prompt text not null,
   status text not null default 'reserved' check (status in ('reserved', 'settled', 'failed', 'abandoned')),
-  day date not null default engine.today(),
-  reserved_usd numeric not null check (reserved_usd >= 0),
-  cost_usd numeric not null default 0 check (cost_usd >= 0),
+  day date not null,
+  reserved_usd numeric not null,
+  cost_usd numeric not null default 0,
   input_tokens integer not null default 0,
   output_tokens integer not null default 0,
   thought_tokens integer not null default 0,
@@ -27,7 +27,8 @@ create table public.model_calls (
   blob_mime_type text,
   error jsonb,
   created_at timestamptz not null default clock_timestamp(),
-  settled_at timestamptz
+  settled_at timestamptz,
+  check (reserved_usd >= 0 and cost_usd >= 0 and reserved_usd < 'infinity' and cost_usd < 'infinity')  -- NaN is above infinity
 );
 comment on column public.model_calls.call_key is 'names the call within its job: the same stage, prompt, model and input give the same key, so a settled answer is replayed';
 comment on column public.model_calls.status is 'reserved: under way; settled: answered and replayable; failed: refused or unusable, with what it cost; abandoned: its attempt died or was replaced';
@@ -35,7 +36,7 @@ comment on column public.model_calls.status is 'reserved: under way; settled: an
 create unique index model_calls_once on public.model_calls (job_id, call_key) where status in ('reserved', 'settled');
 create index model_calls_reserved on public.model_calls (job_id) where status = 'reserved';
 create index model_calls_job_id on public.model_calls (job_id, id);
-create index model_calls_day on public.model_calls (day, user_id);
+create index model_calls_user_id on public.model_calls (user_id, day);
 
 -- How much may be spent. scope_key '*' stands for each one of the scope; a row of its own goes before it.
 create table public.spend_limits (
@@ -47,7 +48,8 @@ create table public.spend_limits (
 comment on table public.spend_limits is 'USD a day; for the scope job, USD a job';
 insert into public.spend_limits (scope, usd) values ('overall', 50), ('user', 20), ('job', 5);
 
--- What is spent and reserved. Locking one counter row makes check and reservation one step under any concurrency.
+-- What is spent and reserved. Whoever changes counters of a day locks that day's overall counter first, which makes check and
+-- reservation one step under any concurrency and rules out deadlocks.
 create table engine.spend_counters (
   scope text not null,
   scope_key text not null,
@@ -55,63 +57,62 @@ create table engine.spend_counters (
   spent_usd numeric not null default 0,
   reserved_usd numeric not null default 0 check (reserved_usd >= 0),
   primary key (scope, scope_key, day)
-);
+) with (fillfactor = 50);
 
-create function engine.day_of_scope(scope text, day date) returns date
-language sql immutable set search_path = '' as $$ select case scope when 'job' then '-infinity'::date else day end $$;
-
--- The four counters of a call, always in this order.
-create function engine.scopes_of(job_id uuid, user_id uuid, kind text)
-returns table (place integer, scope text, scope_key text)
-language sql immutable set search_path = '' as $$
-  values (1, 'overall', '*'), (2, 'user', user_id::text), (3, 'kind', kind), (4, 'job', job_id::text)
-$$;
+-- The four counters of a call. A job's counter is not a day's.
+create function engine.counters_of(job_id uuid, user_id uuid, kind text, call_day date)
+returns table (place integer, scope text, scope_key text, day date)
+language plpgsql immutable rows 4 set search_path = '' as $$
+begin
+  return query values (1, 'overall', '*', call_day), (2, 'user', user_id::text, call_day), (3, 'kind', kind, call_day),
+    (4, 'job', job_id::text, 'epoch'::date);
+end $$;
 
 create function engine.reserve_budget(job_id uuid, user_id uuid, kind text, day date, amount numeric) returns void
 language plpgsql set search_path = '' as $$
 #variable_conflict use_column
 declare
-  counter record;
-  committed numeric;
-  resets_at timestamptz := engine.day_start(day + 1);
+  passed record;
+  resets_at constant timestamptz := engine.day_start(reserve_budget.day + 1);
 begin
-  for counter in
-    select s.scope, s.scope_key, engine.day_of_scope(s.scope, reserve_budget.day) as day,
-      coalesce((select l.usd from public.spend_limits l where l.scope = s.scope and l.scope_key = s.scope_key),
-               (select l.usd from public.spend_limits l where l.scope = s.scope and l.scope_key = '*')) as limit_usd
-    from engine.scopes_of(reserve_budget.job_id, reserve_budget.user_id, reserve_budget.kind) s order by s.place
-  loop
-    insert into engine.spend_counters as c (scope, scope_key, day, reserved_usd)
-    values (counter.scope, counter.scope_key, counter.day, amount)
-    on conflict (scope, scope_key, day) do update set reserved_usd = c.reserved_usd + excluded.reserved_usd
-    returning c.spent_usd + c.reserved_usd into committed;
-    if committed > counter.limit_usd then
-      raise exception using errcode = 'PT429',
-        message = case counter.scope
-          when 'overall' then format('The daily spending limit of %s USD for everyone is reached.', counter.limit_usd)
-          when 'user' then format('Your daily spending limit of %s USD is reached.', counter.limit_usd)
-          when 'kind' then format('The daily spending limit of %s USD for jobs of the kind "%s" is reached.', counter.limit_usd, kind)
-          else format('This job has reached its spending limit of %s USD.', counter.limit_usd) end
-          || case when counter.scope = 'job' then ' An administrator can raise it.'
-             else format(' It resets on %s, São Paulo time.', to_char(resets_at at time zone 'America/Sao_Paulo', 'YYYY-MM-DD "at" HH24:MI')) end,
-        detail = jsonb_build_object('scope', counter.scope, 'limit_usd', counter.limit_usd, 'spent_usd', committed - amount,
-          'asked_usd', amount, 'resets_at', case when counter.scope <> 'job' then resets_at end)::text;
-    end if;
-  end loop;
+  insert into engine.spend_counters as c (scope, scope_key, day, reserved_usd)
+  select s.scope, s.scope_key, s.day, amount
+  from engine.counters_of(reserve_budget.job_id, reserve_budget.user_id, reserve_budget.kind, reserve_budget.day) s order by s.place
+  on conflict (scope, scope_key, day) do update set reserved_usd = c.reserved_usd + excluded.reserved_usd;
+
+  select s.scope, l.usd, c.spent_usd + c.reserved_usd - amount as committed into passed
+  from engine.counters_of(reserve_budget.job_id, reserve_budget.user_id, reserve_budget.kind, reserve_budget.day) s
+  join engine.spend_counters c on c.scope = s.scope and c.scope_key = s.scope_key and c.day = s.day
+  cross join lateral (
+    select l.usd from public.spend_limits l where l.scope = s.scope and l.scope_key in (s.scope_key, '*')
+    order by l.scope_key = '*' limit 1
+  ) l
+  where c.spent_usd + c.reserved_usd > l.usd
+  order by s.place limit 1;
+  if found then
+    raise exception using errcode = 'PT429',
+      message = case passed.scope
+        when 'overall' then format('The daily spending limit of %s USD for everyone is reached.', passed.usd)
+        when 'user' then format('Your daily spending limit of %s USD is reached.', passed.usd)
+        when 'kind' then format('The daily spending limit of %s USD for jobs of the kind "%s" is reached.', passed.usd, reserve_budget.kind)
+        else format('This job has reached its spending limit of %s USD.', passed.usd) end
+        || case when passed.scope = 'job' then ' An administrator can raise it.'
+           else format(' It resets on %s, São Paulo time.', to_char(resets_at at time zone 'America/Sao_Paulo', 'YYYY-MM-DD "at" HH24:MI')) end,
+      detail = jsonb_build_object('scope', passed.scope, 'limit_usd', passed.usd, 'spent_usd', passed.committed,
+        'asked_usd', amount, 'resets_at', case when passed.scope <> 'job' then resets_at end)::text;
+  end if;
 end $$;
 
 -- Turns a reservation into what it really cost, on all its counters.
 create function engine.settle_budget(call public.model_calls, cost numeric) returns void
 language plpgsql set search_path = '' as $$
 declare
-  counter record;
+  released constant numeric := case when call.status = 'reserved' then call.reserved_usd else 0 end;
 begin
-  for counter in select * from engine.scopes_of(call.job_id, call.user_id, call.kind) order by place loop
-    update engine.spend_counters c set
-      spent_usd = c.spent_usd + cost,
-      reserved_usd = c.reserved_usd - case when call.status = 'reserved' then call.reserved_usd else 0 end
-    where c.scope = counter.scope and c.scope_key = counter.scope_key and c.day = engine.day_of_scope(counter.scope, call.day);
-  end loop;
+  perform from engine.spend_counters c where c.scope = 'overall' and c.scope_key = '*' and c.day = call.day for update;
+  update engine.spend_counters c set spent_usd = c.spent_usd + cost, reserved_usd = c.reserved_usd - released
+  from engine.counters_of(call.job_id, call.user_id, call.kind, call.day) s
+  where c.scope = s.scope and c.scope_key = s.scope_key and c.day = s.day;
 end $$;
 
 -- Nothing stays reserved once its attempt is over. The caller holds the lock of the job's row.
@@ -120,35 +121,52 @@ language plpgsql set search_path = '' as $$
 declare
   call public.model_calls;
 begin
-  for call in select * from public.model_calls c where c.job_id = abandon_calls.job_id and c.status = 'reserved' for update loop
+  if not exists (select from public.model_calls c where c.job_id = abandon_calls.job_id and c.status = 'reserved') then
+    return;  -- nearly always, and cheaper than an empty loop
+  end if;
+  for call in
+    select * from public.model_calls c where c.job_id = abandon_calls.job_id and c.status = 'reserved' order by c.id for update
+  loop
     perform engine.settle_budget(call, 0);
     update public.model_calls c set status = 'abandoned', settled_at = clock_timestamp() where c.id = call.id;
   end loop;
 end $$;
 
+-- Nor when the job itself is deleted.
+create function engine.release_deleted_call() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  perform engine.settle_budget(old, 0);
+  return null;
+end $$;
+create trigger release_deleted_call after delete on public.model_calls for each row when (old.status = 'reserved')
+  execute function engine.release_deleted_call();
+
 create function public.reserve_call(job_id uuid, token uuid, call_key text, stage text, call_kind text, model text, prompt text, reserve_usd numeric)
 returns table (call_id bigint, replayed boolean, response jsonb, blob bytea, blob_mime_type text)
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 #variable_conflict use_column
 declare
-  job public.jobs;
+  job record;
+  today constant date := engine.today();  -- asked once: the call and its counters belong to the same day
 begin
-  select * into job from public.jobs j where j.id = reserve_call.job_id and j.lease_token = reserve_call.token for no key update;
+  select j.user_id, j.kind, j.attempts into job
+  from public.jobs j where j.id = reserve_call.job_id and j.lease_token = reserve_call.token for no key update;
   if not found then
-    perform engine.lease_lost(job_id);
+    perform engine.lease_lost(reserve_call.job_id);
   end if;
   return query
     select c.id, true, c.response, c.blob, c.blob_mime_type from public.model_calls c
-    where c.job_id = job.id and c.call_key = reserve_call.call_key and c.status = 'settled';
+    where c.job_id = reserve_call.job_id and c.call_key = reserve_call.call_key and c.status = 'settled';
   if found then
     return;
   end if;
-  perform engine.reserve_budget(job.id, job.user_id, job.kind, engine.today(), reserve_usd);
+  perform engine.reserve_budget(reserve_call.job_id, job.user_id, job.kind, today, reserve_call.reserve_usd);
   return query
-    insert into public.model_calls (job_id, user_id, kind, attempt, lease_token, stage, call_key, call_kind, model, prompt, reserved_usd)
-    values (job.id, job.user_id, job.kind, job.attempts, token, reserve_call.stage, reserve_call.call_key, reserve_call.call_kind,
-            reserve_call.model, reserve_call.prompt, reserve_usd)
-    returning model_calls.id, false, null::jsonb, null::bytea, null::text;
+    insert into public.model_calls as c (job_id, user_id, kind, attempt, lease_token, stage, call_key, call_kind, model, prompt, day, reserved_usd)
+    values (reserve_call.job_id, job.user_id, job.kind, job.attempts, reserve_call.token, reserve_call.stage, reserve_call.call_key,
+            reserve_call.call_kind, reserve_call.model, reserve_call.prompt, today, reserve_call.reserve_usd)
+    returning c.id, false, null::jsonb, null::bytea, null::text;
 end $$;
 
 -- Money is a fact: the cost is recorded even when the lease is lost. The answer of such a call is not kept, so nothing that a
@@ -159,14 +177,14 @@ language plpgsql set search_path = '' as $$
 #variable_conflict use_column
 declare
   call public.model_calls;
+  of_job uuid;
   held boolean;
 begin
-  select c.job_id into call.job_id from public.model_calls c where c.id = close_call.call_id and c.lease_token = close_call.token;
+  select c.job_id into of_job from public.model_calls c where c.id = close_call.call_id and c.lease_token = close_call.token;
   if not found then
     raise exception using errcode = 'PT404', message = 'This attempt made no such call.';
   end if;
-  perform from public.jobs j where j.id = call.job_id for no key update;
-  held := exists (select from public.jobs j where j.id = call.job_id and j.lease_token = close_call.token);
+  select coalesce(j.lease_token = close_call.token, false) into held from public.jobs j where j.id = of_job for no key update;
   select * into call from public.model_calls c where c.id = close_call.call_id for update;
   if call.status in ('settled', 'failed') or (call.status = 'abandoned' and call.cost_usd > 0) then
     return held;  -- said twice
@@ -187,29 +205,35 @@ begin
     error = close_call.error,
     settled_at = clock_timestamp()
   where c.id = call.id;
-  update public.jobs j set cost_usd = j.cost_usd + close_call.cost_usd where j.id = call.job_id and close_call.cost_usd > 0;
+  if close_call.cost_usd > 0 then
+    update public.jobs j set cost_usd = j.cost_usd + close_call.cost_usd where j.id = of_job;
+  end if;
   return held;
 end $$;
 
 create function public.settle_call(call_id bigint, token uuid, cost_usd numeric, usage jsonb, response jsonb, blob bytea default null,
                                    blob_mime_type text default null) returns boolean
-language sql security definer set search_path = '' as $$
-  select engine.close_call(settle_call.call_id, settle_call.token, settle_call.cost_usd, settle_call.usage, 'settled', settle_call.response,
-    settle_call.blob, settle_call.blob_mime_type, null)
-$$;
+language plpgsql security definer set search_path = '' set enable_seqscan = off set engine.hints = off as $$
+begin
+  return engine.close_call(call_id, token, cost_usd, usage, 'settled', response, blob, blob_mime_type, null);
+end $$;
 
 create function public.fail_call(call_id bigint, token uuid, cost_usd numeric, usage jsonb, error jsonb) returns boolean
-language sql security definer set search_path = '' as $$
-  select engine.close_call(fail_call.call_id, fail_call.token, fail_call.cost_usd, fail_call.usage, 'failed', null, null, null, fail_call.error)
-$$;
+language plpgsql security definer set search_path = '' set enable_seqscan = off set engine.hints = off as $$
+begin
+  return engine.close_call(call_id, token, cost_usd, usage, 'failed', null, null, null, error);
+end $$;
 
 revoke execute on function public.reserve_call, public.settle_call, public.fail_call from public, anon, authenticated;
 grant execute on function public.reserve_call, public.settle_call, public.fail_call to service_role;
+revoke execute on all functions in schema engine from public;
 
 alter table public.model_calls enable row level security;
 alter table public.spend_limits enable row level security;
 alter table engine.spend_counters enable row level security;
-revoke all on public.model_calls, public.spend_limits from anon, authenticated, service_role;
+revoke all on public.model_calls, public.spend_limits from public, anon, authenticated, service_role;
+revoke all on engine.spend_counters from public, anon, authenticated, service_role;
+revoke all on sequence public.model_calls_id_seq from public, anon, authenticated, service_role;
 grant select on public.model_calls, public.spend_limits to authenticated, service_role;
 grant insert, update, delete on public.spend_limits to authenticated;
 create policy "calls are seen with their job" on public.model_calls for select to authenticated
