@@ -4,7 +4,7 @@ Pure functions from a response of google-genai to values. Lists and fields of a 
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -103,6 +103,18 @@ def usage_of(response: "GenerateContentResponse", *, image_size: str | None = No
     )
 
 
+def search_usage_of(response: "GenerateContentResponse") -> Usage | None:
+    """As `usage_of`, for a grounded request: when its answer was withheld or cut off together with the grounding, one
+    search is counted, because it was made all the same.
+    """
+    usage = usage_of(response)
+    candidate = _candidate(response)
+    if usage is None or candidate is None or candidate.grounding_metadata is not None:
+        return usage
+    finished = candidate.finish_reason is not None and candidate.finish_reason.value == "STOP"
+    return usage if finished and _text(candidate) else replace(usage, search_queries=1)
+
+
 def whole_candidate(response: "GenerateContentResponse", model: str, stage: str) -> "Candidate":
     """The answer, when it is there and ended by itself: the check that comes before any other.
 
@@ -130,8 +142,8 @@ def whole_candidate(response: "GenerateContentResponse", model: str, stage: str)
 
 def text_of(candidate: "Candidate") -> str:
     """The text without the thoughts. Raises UnusableAnswer when there is none."""
-    text = "".join(part.text or "" for part in _parts(candidate) if not part.thought)
-    if not text.strip():
+    text = _text(candidate)
+    if not text:
         raise UnusableAnswer("empty", "was empty")
     return storable(text)
 
@@ -206,6 +218,11 @@ def _candidate(response: "GenerateContentResponse") -> "Candidate | None":
 
 def _parts(candidate: "Candidate | None") -> "list[Part]":
     return (candidate.content.parts if candidate and candidate.content else None) or []
+
+
+def _text(candidate: "Candidate") -> str:
+    text = "".join(part.text or "" for part in _parts(candidate) if not part.thought)
+    return text if text.strip() else ""
 
 
 def _pictures(candidate: "Candidate | None") -> list[GeneratedImage]:

@@ -155,7 +155,9 @@ def search_call(prompt: RenderedPrompt, *, model: str, stage: str, variant: int)
         return _same_again(call, generation, fault)
 
     generation = _generation(prompt, "search", model, {"tools": [{"google_search": {}}]})
-    call = _generating(row, generation, extract, restore, second_chance, max_searches=_MAX_SEARCHES)
+    call = _generating(row, generation, extract, restore, second_chance)
+    bounds = replace(call.bounds, max_searches=_MAX_SEARCHES)
+    call = replace(call, measure=answers.search_usage_of, bounds=bounds)
     return call
 
 
@@ -228,12 +230,10 @@ def _generating(
     extract: Callable[[Any], StoredAnswer],
     restore: Callable[[StoredAnswer], T],
     second_chance: Callable[[UnusableAnswer], Call[T] | None],
-    *,
-    max_searches: int = 0,
 ) -> Call[T]:
     return Call(
         row=row,
-        bounds=Bounds(generation.input_tokens, generation.max_output_tokens, max_searches),
+        bounds=Bounds(generation.input_tokens, generation.max_output_tokens),
         send=generation.send,
         measure=answers.usage_of,
         extract=extract,

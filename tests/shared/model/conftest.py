@@ -1,14 +1,18 @@
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 from uuid import UUID
 
+import httpx
 import pytest
 from psycopg import AsyncConnection
 
 from shared.db import Pool
 from shared.engine.job import Lease
 from shared.engine.store import JobStore
+from shared.model.client import open_client
+from shared.model.gateway import JobModels
 from tests.shared.model.books import Books, Jobs
+from tests.shared.model.provider import Provider, emulator, settings
 
 
 @pytest.fixture
@@ -25,3 +29,24 @@ async def jobs(connection: AsyncConnection[Any], pool: Pool, create_user: Callab
 async def lease(jobs: Jobs) -> Lease:
     """The lease of a job that was just claimed."""
     return await jobs.claimed()
+
+
+@pytest.fixture(scope="session")
+def emulator_url() -> Iterator[str]:
+    with emulator() as url:
+        yield url
+
+
+@pytest.fixture
+async def provider(emulator_url: str, pool: Pool) -> AsyncIterator[Provider]:
+    """The emulator without faults, its meter at zero."""
+    async with httpx.AsyncClient(base_url=emulator_url) as http, open_client(settings(emulator_url)) as client:
+        provider = Provider(emulator_url, http, client, pool)
+        await provider.reset()
+        yield provider
+
+
+@pytest.fixture
+def models(provider: Provider, lease: Lease) -> JobModels:
+    """The models for the job that was just claimed."""
+    return provider.models(lease)
