@@ -40,7 +40,7 @@ def find_quote(quote: str, text: str) -> str | None:
     Runs of white space, kinds of dashes and of quotation marks, and invisible characters may differ; nothing else. A
     quote must have 25 to 600 characters and begin and end at word boundaries.
     """
-    wanted, _ = _fold(quote.strip(_AROUND_A_QUOTE))
+    wanted = _fold(quote)[0].strip(_AROUND_A_QUOTE)
     if not MIN_QUOTE_CHARS <= len(wanted) <= MAX_QUOTE_CHARS:
         return None
     folded, positions = _fold(text)

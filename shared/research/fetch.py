@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from http import HTTPStatus
 from ipaddress import ip_address
 from pathlib import Path
@@ -131,13 +132,10 @@ async def open_fetcher(
     redirects.
     """
     static = parse_static_hosts(static_hosts)
-    trusted = ssl.create_default_context()
-    if ca_file is not None:
-        trusted.load_verify_locations(cafile=ca_file)
     connector = aiohttp.TCPConnector(
         resolver=CheckedResolver(lookup or aiohttp.ThreadedResolver(), static),
         use_dns_cache=False,  # an address is checked for the connection that uses it, not for a later one
-        ssl=trusted,
+        ssl=_trusted(ca_file),
         force_close=True,
         limit=16,
     )
@@ -155,6 +153,15 @@ async def open_fetcher(
         },
     ) as session:
         yield PageFetcher(session, frozenset(static), timeout_s)
+
+
+@cache
+def _trusted(ca_file: Path | None) -> ssl.SSLContext:
+    """The system's authorities and one more; loaded once, because that takes a noticeable time."""
+    context = ssl.create_default_context()
+    if ca_file is not None:
+        context.load_verify_locations(cafile=ca_file)
+    return context
 
 
 async def _read(response: aiohttp.ClientResponse, url: URL) -> FetchedPage:
