@@ -20,6 +20,18 @@ ARTICLE = (
     "<html><head><title>Roscas</title></head><body><article><p>Uma rosca é uma hélice.</p></article></body></html>"
 )
 
+HTML = {"Content-Type": "text/html; charset=utf-8"}
+GZIP = {**HTML, "Content-Encoding": "gzip"}
+PAGES = {
+    "article": (ARTICLE.encode(), HTML),
+    "gzipped": (gzip.compress(ARTICLE.encode()), GZIP),
+    "torn": (gzip.compress(ARTICLE.encode())[:40], GZIP),
+    "bomb": (gzip.compress(b"0" * 20_000_000), GZIP),
+    "brotli": (b"xx", {**HTML, "Content-Encoding": "br"}),
+    "exact": (b"x" * MAX_BYTES, HTML),
+    "large": (b"x" * (MAX_BYTES + 1), HTML),
+}
+
 
 class NameService(AbstractResolver):
     """Names and their addresses; each lookup of a name takes the next answer, the last one for ever."""
@@ -29,7 +41,10 @@ class NameService(AbstractResolver):
         self.lookups: list[str] = []
 
     async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+        self,
+        host: str,
+        port: int = 0,
+        family: socket.AddressFamily = socket.AF_INET,  # noqa: ARG002  aiohttp's
     ) -> list[ResolveResult]:
         self.lookups.append(host)
         answers = self._answers.get(host)
@@ -69,53 +84,34 @@ class WebSite:
         return f"https://{HOST}{path}"
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
+        """A page of PAGES by its name, or what the address asks for: /status/404, /type/image/png, /hops/3, /to?where="""
         self.requests.append(request)
-        match request.path.strip("/").split("/"):
-            case ["article"]:
-                return web.Response(text=ARTICLE, content_type="text/html")
-            case ["gzipped"]:
-                return _raw(gzip.compress(ARTICLE.encode()), "text/html", encoding="gzip")
-            case ["bomb"]:
-                return _raw(gzip.compress(b"0" * 20_000_000), "text/html", encoding="gzip")
-            case ["brotli"]:
-                return _raw(b"xx", "text/html", encoding="br")
-            case ["torn"]:
-                return _raw(gzip.compress(ARTICLE.encode())[:40], "text/html", encoding="gzip")
-            case ["large"]:
-                return web.Response(body=b"x" * (MAX_BYTES + 1), content_type="text/html")
-            case ["exact"]:
-                return web.Response(body=b"x" * MAX_BYTES, content_type="text/html")
-            case ["endless"]:
-                return await self._endless(request)
-            case ["stalled"]:
-                return await self._stalled(request)
-            case ["type", main, sub]:
-                return web.Response(body=b"x", headers={"Content-Type": f"{main}/{sub}"})
-            case ["status", code]:
-                return web.Response(status=int(code), text="no")
-            case ["hops", left] if int(left):
-                return web.Response(status=302, headers={"Location": f"/hops/{int(left) - 1}"})
-            case ["to"]:
-                return web.Response(status=302, headers={"Location": request.query.get("where", "")})
-            case _:
-                return web.Response(text=ARTICLE, content_type="text/html")
+        name, *arguments = request.path.strip("/").split("/")
+        if name in ("endless", "stalled"):
+            return await self._streamed(request, name)
+        if name == "status":
+            return web.Response(status=int(arguments[0]), text="no")
+        if name == "hops" and arguments != ["0"]:
+            return _moved(f"/hops/{int(arguments[0]) - 1}")
+        if name == "to":
+            return _moved(request.query.get("where", ""))
+        body, headers = PAGES.get(name, PAGES["article"])
+        if name == "type":
+            headers = {"Content-Type": "/".join(arguments)}
+        return web.Response(body=body, headers=headers)
 
-    async def _endless(self, request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": "text/html"})
-        await response.prepare(request)
-        while True:  # until the client has had enough
-            await response.write(b"x" * 65_536)
-
-    async def _stalled(self, request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": "text/html"})
+    async def _streamed(self, request: web.Request, name: str) -> web.StreamResponse:
+        response = web.StreamResponse(headers=HTML)
         await response.prepare(request)
         await response.write(b"<html>")
+        while name == "endless":  # until the client has had enough
+            await response.write(b"x" * 65_536)
         await self.stall.wait()
         return response
 
 
-def _raw(body: bytes, content_type: str, *, encoding: str) -> web.Response:
-    return web.Response(body=body, headers={"Content-Type": content_type, "Content-Encoding": encoding})
+def _moved(where: str) -> web.Response:
+    return web.Response(status=302, headers={"Location": where})
 
 
 @pytest.fixture(scope="session")

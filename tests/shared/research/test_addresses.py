@@ -63,5 +63,5 @@ def test_static_hosts_are_names_with_address_and_port():
 
 @pytest.mark.parametrize("target", ["127.0.0.1", "localhost:80", "127.0.0.1:port", ""])
 def test_a_static_host_without_numeric_address_and_port_is_an_error(target: str):
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"address|literal"):
         parse_static_hosts({"site.test": target})

@@ -5,8 +5,8 @@ import pytest
 from shared.research.evidence import find_quote, same_words
 
 PASSAGE = (
-    "A cláusula 7.5.9 exige procedimentos documentados de rastreabilidade — e a 7.5.9.2 traz\u00a0requisitos   particulares "
-    "para “dispositivos implantáveis”. Os registros devem in\u00adcluir componentes e materiais."
+    "A cláusula 7.5.9 exige procedimentos documentados de rastreabilidade — e a 7.5.9.2 traz\u00a0requisitos   "
+    "particulares para “dispositivos implantáveis”. Os registros devem in\u00adcluir componentes e materiais."
 )
 
 

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import aiohttp.connector
 import pytest
 
 from shared.research.fetch import MAX_BYTES, USER_AGENT, FetchError, PageFetcher, open_fetcher
@@ -152,7 +151,7 @@ async def test_the_connection_goes_to_the_address_that_was_checked(monkeypatch: 
         connected.extend(info[4][0] for info in addr_infos)
         raise OSError("no network in tests")
 
-    monkeypatch.setattr(aiohttp.connector.aiohappyeyeballs, "start_connection", connect)
+    monkeypatch.setattr("aiohttp.connector.aiohappyeyeballs.start_connection", connect)
     names = NameService(rebinding_example=["8.8.4.4", "127.0.0.1"])
     async with open_fetcher(static_hosts={}, lookup=names) as fetcher:
         assert await _reason(fetcher, "https://rebinding.example/") == "unreachable"

@@ -60,7 +60,7 @@ class Desk:
     async def keep(self, notes: ResearchNotes) -> None:
         self.saved.append(notes.model_dump_json())
 
-    async def report(self, message: str, done: int | None = None, total: int | None = None) -> None:
+    async def report(self, message: str, *_: int | None) -> None:
         self.told.append(message)
 
 
