@@ -108,5 +108,7 @@ class RunningStack:
 
 def _is_child_of(process: psutil.Process, state: Path) -> bool:
     """Postgres' own processes write over their command line."""
+    if process.name() != "postgres":
+        return False
     parent = process.parent()
-    return process.name() == "postgres" and parent is not None and str(state / "postgres") in parent.cmdline()
+    return parent is not None and str(state / "postgres") in parent.cmdline()

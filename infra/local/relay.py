@@ -15,6 +15,8 @@ import structlog
 from psycopg import AsyncConnection, OperationalError, sql
 from psycopg.types.json import Jsonb
 
+from shared.logs import configure_logging
+
 CHANNEL = "net_http_request"
 BATCH = 200
 _POLL_S = 0.5
@@ -139,6 +141,7 @@ class Relay:
 
 async def main() -> None:
     """Run until SIGTERM, with `DATABASE_URL` from the environment."""
+    configure_logging("relay", level=os.environ.get("LOG_LEVEL", "INFO"))
     task = asyncio.current_task()
     assert task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)

@@ -205,6 +205,13 @@ def status_of_or_none(url: str) -> int | None:
     return None
 
 
+def test_two_ups_at_once_make_one_stack(other):
+    both = [other.begin("up", "--detach", "--json", "--services", "template") for _ in range(2)]
+    one, two = (json.loads(each.communicate(timeout=60)[0]) for each in both)
+    assert one == two
+    assert other.pids == {each["name"]: each["pid"] for each in one["processes"]}
+
+
 def test_two_stacks_run_side_by_side(mine, other):
     other.up(["template"])
     assert list(other.pids) == ["postgres", "relay", "gateway", "emulator", "template"]
