@@ -115,11 +115,13 @@ create index job_events_job_id on public.job_events (job_id, id);
 
 -- What is known of older jobs is where their log begins.
 insert into public.job_events (job_id, at, kind, actor, attempt, detail)
-select id, coalesce(created_at, now()), 'queued', 'migration', 0, '{"migrated": true}' from public.jobs
-union all
-select id, greatest(completed_at, created_at, started_at), status, 'migration', 0, jsonb_strip_nulls(jsonb_build_object('migrated', true, 'error', error_detail))
-from public.jobs where status <> 'queued'
-order by 2;
+select id, at, kind, 'migration', 0, jsonb_strip_nulls(jsonb_build_object('migrated', true, 'error', error))
+from (
+  select id, coalesce(created_at, now()) as at, 'queued' as kind, null::jsonb as error from public.jobs
+  union all
+  select id, greatest(completed_at, started_at, coalesce(created_at, now())), status, error_detail from public.jobs where status <> 'queued'
+) known
+order by at, kind <> 'queued';
 
 -- Where the hints go and what they carry; Vault is asked first where it exists.
 create table engine.settings (

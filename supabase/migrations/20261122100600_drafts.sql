@@ -87,11 +87,11 @@ begin
     grant select on public.blog_posts to anon, authenticated, service_role;
     grant insert, update, delete on public.blog_posts to authenticated;
     grant insert on public.blog_posts to service_role;
-    create policy "everyone reads what is published" on public.blog_posts for select to anon, authenticated using (status = 'published');
+    create policy "everyone reads what is published" on public.blog_posts for select to anon using (status = 'published');
   end if;
 end $$;
-create policy "staff read drafts" on public.blog_posts for select to authenticated
-  using (user_id = (select auth.uid()) or (select engine.is_staff()));
+create policy "drafts are seen by staff and by whoever asked for them" on public.blog_posts for select to authenticated
+  using (status = 'published' or user_id = (select auth.uid()) or (select engine.is_staff()));
 create policy "marketing adds posts" on public.blog_posts for insert to authenticated with check ((select engine.is_marketing()));
 create policy "marketing edits posts" on public.blog_posts for update to authenticated
   using ((select engine.is_marketing())) with check ((select engine.is_marketing()));

@@ -1,0 +1,61 @@
+"""The desk, and the templates of the former database before and after its migration."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from uuid import UUID
+
+import psycopg
+import pytest
+from psycopg import AsyncConnection, sql
+
+from infra.local.migrate import prepare
+from tests.conftest import TestDatabases
+from tests.supabase import story
+from tests.supabase.desk import Desk, connect
+
+HERE = Path(__file__).parent
+CreateUser = Callable[..., Awaitable[UUID]]
+
+
+@pytest.fixture
+async def desk(database_url: str, connection: AsyncConnection, create_user: CreateUser) -> AsyncIterator[Desk]:
+    """A desk on a fresh database. Whatever the test did, the events of every job must tell one consistent story."""
+    async with await connect(database_url, "service_role") as worker:
+        yield Desk(database_url, connection, worker, await create_user())
+        assert await story.problems_of_all(connection) == {}
+
+
+@pytest.fixture(scope="session")
+def former(databases: TestDatabases) -> TestDatabases:
+    """`databases` with the templates `former`, the database in use before this product, and `upgraded`."""
+    def create(name: str, template: str) -> str:
+        with psycopg.connect(databases.cluster.url(), autocommit=True) as connection:
+            connection.execute(
+                sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(template))
+            )
+        return databases.cluster.url(name)
+
+    fill_former(create("former", template="baseline"))
+    prepare(create("upgraded", template="former"))
+    return databases
+
+
+def fill_former(url: str) -> None:
+    """Turns a new Supabase project into the database in use before this product, with rows in every table."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute((HERE / "existing_schema.sql").read_bytes())
+        connection.execute((HERE / "existing_rows.sql").read_bytes())
+
+
+@pytest.fixture
+def former_url(former: TestDatabases) -> Iterator[str]:
+    """Superuser's URL of the database in use before this product."""
+    with former.copy_of("former") as url:
+        yield url
+
+
+@pytest.fixture
+def upgraded_url(former: TestDatabases) -> Iterator[str]:
+    """Superuser's URL of that database after the migrations."""
+    with former.copy_of("upgraded") as url:
+        yield url
