@@ -18,7 +18,8 @@ from psycopg import AsyncConnection, sql
 from psycopg_pool import AsyncConnectionPool
 
 from infra.local.migrate import apply_baseline, prepare
-from infra.local.postgres import Cluster, throwaway
+from infra.local.postgres import Cluster
+from infra.local.throwaway import throwaway
 from tests.running_stack import RunningStack
 
 StartStack = Callable[..., RunningStack]

@@ -9,29 +9,26 @@ import pwd
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any
 from urllib.parse import quote
 
 import psutil
 
 from infra.local.errors import PostgresError
-from infra.local.ports import free_port
 from infra.local.prctl import die_with
 
 VERSION = 18
 SUPERUSER = "postgres"
 _SYSTEM_USER = "pgserver"
-_START_TIMEOUT_S = 30.0
-_STOP_TIMEOUT_S = 15.0
 
-_COMMON: Mapping[str, str] = {
+# What every cluster of ours has.
+COMMON: dict[str, str] = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "max_connections": "200",
@@ -47,7 +44,7 @@ _COMMON: Mapping[str, str] = {
 }
 
 # Two cores and a laptop's memory. Every commit reaches the disk, as in the cloud.
-DURABLE: Mapping[str, str] = _COMMON | {
+DURABLE: Mapping[str, str] = COMMON | {
     "wal_level": "logical",  # publication supabase_realtime
     "shared_buffers": "256MB",
     "effective_cache_size": "1GB",
@@ -55,18 +52,6 @@ DURABLE: Mapping[str, str] = _COMMON | {
     "max_wal_size": "2GB",
     "checkpoint_timeout": "15min",
     "random_page_cost": "1.1",
-}
-
-# For clusters that live as long as one test run.
-THROWAWAY: Mapping[str, str] = _COMMON | {
-    "fsync": "off",
-    "synchronous_commit": "off",
-    "full_page_writes": "off",
-    "wal_level": "logical",
-    "shared_buffers": "128MB",
-    "max_wal_size": "4GB",
-    "checkpoint_timeout": "1h",
-    "autovacuum_naptime": "10min",
 }
 
 
@@ -234,41 +219,6 @@ class Cluster:
         if not programs(self.version).stat().st_mode & 0o004:  # installed under a narrow umask
             for path in (installed, *installed.rglob("*")):
                 path.chmod(path.stat().st_mode | (0o005 if path.is_dir() or path.stat().st_mode & 0o100 else 0o004))
-
-
-@contextmanager
-def running(cluster: Cluster, log: Path) -> Iterator[Cluster]:
-    """Create if need be, start, and stop the cluster around a block. For tests and benchmarks.
-
-    Raises PostgresError when it does not start within 30 s.
-    """
-    cluster.initialise()
-    with log.open("ab") as log_file:
-        server = cluster.start(log_file.fileno())
-    deadline = monotonic() + _START_TIMEOUT_S
-    while not cluster.accepts(server.pid):
-        if server.poll() is not None or monotonic() > deadline:
-            server.kill()
-            message = f"Postgres did not start: {log.read_text()[-2000:]}"
-            raise PostgresError(message)
-        sleep(0.02)
-    try:
-        yield cluster
-    finally:
-        server.send_signal(signal.SIGINT)
-        try:
-            server.wait(_STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            server.send_signal(signal.SIGQUIT)
-            server.wait()
-
-
-@contextmanager
-def throwaway(directory: Path, password: str, version: int = VERSION) -> Iterator[Cluster]:
-    """A cluster without durability on a free port, with its data under `directory`, for as long as the block."""
-    cluster = Cluster(directory / "data", free_port(), password, THROWAWAY, version)
-    with running(cluster, directory / "postgres.log"):
-        yield cluster
 
 
 def _may_pass(directory: Path, user: pwd.struct_passwd) -> bool:

@@ -92,7 +92,7 @@ class StateDir:
         os.pwrite(lock, content.ljust(os.fstat(lock).st_size), 0)
 
     def still_holds(self, lock: int) -> bool:
-        """Whether the lock taken is still this directory's: somebody may have removed the directory, and made another."""
+        """Whether the lock taken is still this directory's: somebody may have removed and made it anew."""
         try:
             return os.path.samestat(os.fstat(lock), (self.path / "lock").stat())
         except FileNotFoundError:

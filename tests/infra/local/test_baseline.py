@@ -8,7 +8,7 @@ import pytest
 from psycopg import AsyncConnection
 
 from infra.local.migrate import apply_baseline
-from infra.local.postgres import throwaway
+from infra.local.throwaway import throwaway
 
 USER = "7b0c6f6e-5c5b-4c0e-9d9c-0f6a3ad0c0de"
 

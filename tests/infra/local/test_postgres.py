@@ -10,7 +10,8 @@ import pytest
 
 from infra.local.errors import PostgresError
 from infra.local.ports import free_port
-from infra.local.postgres import DURABLE, THROWAWAY, Cluster, running, system_user
+from infra.local.postgres import DURABLE, Cluster, system_user
+from infra.local.throwaway import THROWAWAY, running
 
 
 @pytest.fixture(scope="module")
