@@ -9,6 +9,10 @@ from infra.local.errors import StackError
 from infra.local.state import StateDir
 
 
+def _names(value: str) -> list[str]:
+    return [name for name in value.split(",") if name]
+
+
 def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--state", type=Path, default=Path(".local"), metavar="DIR", help="where it is kept (.local)")
@@ -17,7 +21,7 @@ def _parser() -> argparse.ArgumentParser:
 
     up = actions.add_parser("up", parents=[common], help="start the stack, or say where it runs")
     up.add_argument("--detach", action="store_true", help="return when it is ready instead of staying")
-    up.add_argument("--services", type=lambda value: value.split(","), metavar="A,B", help="start only these services")
+    up.add_argument("--services", type=_names, metavar="A,B", help="start only these services")
     up.add_argument("--report", type=int, help=argparse.SUPPRESS)  # a pipe to the `up --detach` that started this one
     for action in (
         up,

@@ -51,17 +51,21 @@ class Answer:
     error: str | None = None
 
     def row(self) -> tuple[Any, ...]:
-        headers = None if self.headers is None else Jsonb(self.headers)
-        content = None if self.content is None else self.content.replace("\0", "")  # Postgres has no such character
+        headers = None if self.headers is None else {_storable(k): _storable(v) for k, v in self.headers.items()}
         return (
             self.request_id,
             self.status_code,
-            self.content_type,
-            headers,
-            content,
+            self.content_type and _storable(self.content_type),
+            headers and Jsonb(headers),
+            self.content and _storable(self.content),
             self.timed_out,
-            self.error,
+            self.error and _storable(self.error),
         )
+
+
+def _storable(text: str) -> str:
+    """Without what a stranger may send and Postgres refuses: the null character, and bytes that are no text."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "")
 
 
 class Relay:
@@ -103,9 +107,10 @@ class Relay:
                     pass
 
     async def _send(
-        self, request_id: int, method: str, url: str, headers: dict[str, str] | None, body: bytes, timeout_ms: int
+        self, request_id: int, method: str, url: str, given: dict[str, Any] | None, body: bytes, timeout_ms: int
     ) -> None:
         timeout = aiohttp.ClientTimeout(total=timeout_ms / 1000)
+        headers = {name: str(value) for name, value in (given or {}).items() if value is not None}
         try:
             async with self._client.request(
                 method, url, headers=headers, data=body, timeout=timeout, allow_redirects=False

@@ -163,6 +163,28 @@ async def test_a_slow_answer_times_out_and_holds_up_nobody(relay, database, rece
     assert recorded["error_msg"] == "Timeout of 400 ms reached"
 
 
+async def test_an_answer_that_postgres_could_not_store_is_made_storable(relay, database):
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nx-odd: \xff\r\nContent-Length: 3\r\n\r\na\0b")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        recorded = await response(database, await post(database, f"http://127.0.0.1:{port}/"))
+    assert (recorded["status_code"], recorded["content"], recorded["headers"]["x-odd"]) == (200, "ab", "?")
+
+
+async def test_headers_that_are_no_strings_are_sent_as_text(relay, database, receiver):
+    query = """select net.http_post(%s, headers := '{"x-number": 7, "x-null": null}')"""
+    row = await (await database.execute(query, (receiver.url,))).fetchone()
+    await response(database, row[0])
+    headers = receiver.requests[0][0].headers
+    assert headers["x-number"] == "7"
+    assert "x-null" not in headers
+
+
 async def test_more_requests_than_a_batch_all_arrive_once(relay, database, receiver):
     await database.execute(
         "select net.http_post(%s, body := jsonb_build_object('n', n)) from generate_series(1, 450) n", (receiver.url,)
