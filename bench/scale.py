@@ -19,6 +19,8 @@ class Scale:
     jobs_at_once: int
     cold_starts: int
     idle_s: float
+    counters_s: float
+    """How long to wait for the backends' counters: idle ones hand them in within 10 s."""
 
 
 FULL = Scale(
@@ -34,6 +36,7 @@ FULL = Scale(
     jobs_at_once=5,
     cold_starts=5,
     idle_s=10,
+    counters_s=11,
 )
 
 QUICK = Scale(
@@ -49,4 +52,5 @@ QUICK = Scale(
     jobs_at_once=3,
     cold_starts=1,
     idle_s=1,
+    counters_s=1,
 )

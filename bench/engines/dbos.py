@@ -33,9 +33,7 @@ class Dbos(Engine):
         self._admin_url = admin_url
 
     async def prepare(self) -> None:
-        await fresh_database(self._admin_url, _DATABASE)
-        async with self.working():  # makes its tables
-            pass
+        await fresh_database(self._admin_url, _DATABASE)  # its first worker makes the tables
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[dict[str, int]]:

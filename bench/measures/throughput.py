@@ -15,7 +15,6 @@ from bench.setting import Setting
 from bench.text_table import render
 
 _TARGET_JOBS_PER_S = 300
-_STATISTICS_DELAY_S = 11.0  # an idle backend hands in its counters within 10 s
 _TRANSACTIONS = """
 select xact_commit + xact_rollback as transactions, tup_inserted + tup_updated + tup_deleted as rows_written
 from pg_catalog.pg_stat_database where datname = current_database()
@@ -35,7 +34,7 @@ async def measure(setting: Setting) -> Measured:
     for _ in range(setting.scale.rounds):
         for engine in engines:
             rounds[engine.name].append(await _round(engine, setting))
-    await asyncio.sleep(_STATISTICS_DELAY_S)
+    await asyncio.sleep(setting.scale.counters_s)
     jobs = (setting.scale.burst_jobs + setting.scale.warm_up_jobs) * setting.scale.rounds
     per_job = {
         engine.name: {
