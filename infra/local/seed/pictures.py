@@ -26,12 +26,13 @@ async def upload_pictures(gateway_url: str, service_key: str, names: Iterable[st
         "content-type": "image/png",
         "cache-control": "max-age=3600",
     }
+    wanted = list(names)
     timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
     async with (
         aiohttp.ClientSession(gateway_url, headers=headers, timeout=timeout) as session,
         asyncio.TaskGroup() as tasks,
     ):
-        for name in (names := list(names)):
+        for name in wanted:
             tasks.create_task(_upload(session, name))
     return {name: f"{gateway_url.rstrip('/')}/storage/v1/object/public/{BUCKET}/{name}" for name in wanted}
 
