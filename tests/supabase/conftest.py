@@ -1,7 +1,6 @@
 """The desk, and the templates of the former database before and after its migration."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from pathlib import Path
 from uuid import UUID
 
 import psycopg
@@ -12,8 +11,8 @@ from infra.local.migrate import prepare
 from tests.conftest import TestDatabases
 from tests.supabase import story
 from tests.supabase.desk import Desk, connect
+from tests.supabase.former import fill_former
 
-HERE = Path(__file__).parent
 CreateUser = Callable[..., Awaitable[UUID]]
 
 
@@ -28,6 +27,7 @@ async def desk(database_url: str, connection: AsyncConnection, create_user: Crea
 @pytest.fixture(scope="session")
 def former(databases: TestDatabases) -> TestDatabases:
     """`databases` with the templates `former`, the database in use before this product, and `upgraded`."""
+
     def create(name: str, template: str) -> str:
         with psycopg.connect(databases.cluster.url(), autocommit=True) as connection:
             connection.execute(
@@ -38,13 +38,6 @@ def former(databases: TestDatabases) -> TestDatabases:
     fill_former(create("former", template="baseline"))
     prepare(create("upgraded", template="former"))
     return databases
-
-
-def fill_former(url: str) -> None:
-    """Turns a new Supabase project into the database in use before this product, with rows in every table."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute((HERE / "existing_schema.sql").read_bytes())
-        connection.execute((HERE / "existing_rows.sql").read_bytes())
 
 
 @pytest.fixture

@@ -142,7 +142,9 @@ class Desk:
         assert row is not None
         return row
 
-    async def reserve(self, claim: Claim, key: str = "k", usd: str = "0.10", connection: Connection | None = None) -> Any:
+    async def reserve(
+        self, claim: Claim, key: str = "k", usd: str = "0.10", connection: Connection | None = None
+    ) -> Any:
         """One row (call_id, replayed, response, blob, blob_mime_type)."""
         found = await rows(
             connection or self.worker,
