@@ -87,8 +87,8 @@ class Attempt:
 async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
     """The result of `work`, or TimeoutError after `seconds`, on the dot.
 
-    psycopg takes up to ten seconds to give up a query whose connection has gone silent. `asyncio.timeout` would wait for
-    that; here it is left behind.
+    psycopg takes up to ten seconds to give up a query whose connection has gone silent. `asyncio.timeout` would wait
+    for that; here it is left behind.
     """
     task = asyncio.create_task(work)
     try:

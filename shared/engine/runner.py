@@ -211,7 +211,7 @@ class _Run:
             await asyncio.sleep(wait_s)
             sent_at = time.monotonic()
             try:
-                # After a pause of the whole process the lease looks expired here, but the database knows better: ask once.
+                # After a pause of the whole process the lease looks expired here; the database knows better, so ask.
                 timeout_s = max(min(every_s, attempt.lease_left_s), _MIN_HEARTBEAT_TIMEOUT_S)
                 beat = await within(timeout_s, self._store.heartbeat(self._lease))
             except (TimeoutError, psycopg.Error) as error:

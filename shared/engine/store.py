@@ -1,9 +1,8 @@
 """The engine's SQL functions, one method each. Only this module and the migrations know them."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, LiteralString, cast
+from typing import Any, Literal, LiteralString
 from uuid import UUID
 
 import psycopg
@@ -40,17 +39,6 @@ class Heartbeat:
     cancelled: bool
 
 
-@asynccontextmanager
-async def _lease_checked() -> AsyncGenerator[None]:
-    """Turns the database's refusal of a token into `LeaseLost`."""
-    try:
-        yield
-    except psycopg.Error as error:
-        if error.sqlstate == _LEASE_NOT_HELD:
-            raise LeaseLost(error.diag.message_primary or "the lease is not held any more") from None
-        raise
-
-
 class JobStore:
     """Jobs in Postgres, seen from a worker or the dispatcher.
 
@@ -63,15 +51,15 @@ class JobStore:
 
     async def claim(self, job_id: UUID, worker: str, kinds: Sequence[str]) -> tuple[Job, Lease] | None:
         """Takes the job if it is one of `kinds` and due (or its lease has expired), else None."""
-        row = await self._row(_CLAIM, (job_id, worker, list(kinds)))
-        if row is None:
+        rows = await self._pool.fetch(_CLAIM, (job_id, worker, list(kinds)))
+        if not rows:
             return None
-        *job, token, lease_s = row
+        *job, token, lease_s = rows[0]
         return Job(*job), Lease(job_id, token, lease_s)
 
     async def heartbeat(self, lease: Lease) -> Heartbeat:
         """Renews the lease for another `lease_s` seconds. Never raises `LeaseLost`: the answer tells."""
-        held, cancelled = await self._one_row(_HEARTBEAT, (lease.job_id, lease.token))
+        ((held, cancelled),) = await self._pool.fetch(_HEARTBEAT, (lease.job_id, lease.token))
         return Heartbeat(held, cancelled)
 
     async def checkpoint(
@@ -92,8 +80,10 @@ class JobStore:
             await self._write(_COMPLETE, parameters)
             return
         async with self._pool.connection() as connection, connection.transaction():
-            async with _lease_checked():
+            try:
                 await connection.execute(_COMPLETE, parameters)
+            except psycopg.DatabaseError as error:
+                raise _typed(error) from None
             await persist(connection)
 
     async def continue_(self, lease: Lease, after_s: float) -> None:
@@ -102,9 +92,9 @@ class JobStore:
 
     async def fail(self, lease: Lease, error: JobError) -> Literal["queued", "failed"]:
         """Ends the attempt with `error`; the new status is `queued` when the job is to be tried again."""
-        async with _lease_checked():
-            row = await self._one_row(_FAIL, (lease.job_id, lease.token, Jsonb(error.detail()), error.retryable))
-        return cast("Literal['queued', 'failed']", row[0])
+        parameters = (lease.job_id, lease.token, Jsonb(error.detail()), error.retryable)
+        ((status,),) = await self._write(_FAIL, parameters)
+        return status
 
     async def release(self, lease: Lease) -> None:
         """Puts the job back into the queue at once, the attempt not counted."""
@@ -112,30 +102,26 @@ class JobStore:
 
     async def due(self, ids: Sequence[UUID]) -> list[DueJob]:
         """Those of `ids` that are queued and due, the longest waiting first."""
-        return [DueJob(*row) for row in await self._rows(_DUE, (list(ids),))]
+        return [DueJob(*row) for row in await self._pool.fetch(_DUE, (list(ids),))]
 
     async def sweep(self, max_jobs: int) -> list[DueJob]:
         """Puts jobs with expired leases back into the queue and tells which are due, the longest waiting first."""
-        return [DueJob(*row) for row in await self._rows(_SWEEP, (max_jobs,))]
+        return [DueJob(*row) for row in await self._pool.fetch(_SWEEP, (max_jobs,))]
 
     async def is_ready(self) -> bool:
         """Whether the database answers and has the engine's functions."""
-        return bool((await self._one_row(_READY, ()))[0])
+        ((ready,),) = await self._pool.fetch(_READY)
+        return bool(ready)
 
-    async def _rows(self, query: LiteralString, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
-        async with self._pool.connection() as connection:
-            return await (await connection.execute(query, parameters)).fetchall()
+    async def _write(self, query: LiteralString, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        try:
+            return await self._pool.fetch(query, parameters)
+        except psycopg.DatabaseError as error:
+            raise _typed(error) from None
 
-    async def _row(self, query: LiteralString, parameters: Sequence[Any]) -> tuple[Any, ...] | None:
-        async with self._pool.connection() as connection:
-            return await (await connection.execute(query, parameters)).fetchone()
 
-    async def _one_row(self, query: LiteralString, parameters: Sequence[Any]) -> tuple[Any, ...]:
-        row = await self._row(query, parameters)
-        if row is None:
-            raise psycopg.InterfaceError(f"no row from {query}")
-        return row
-
-    async def _write(self, query: LiteralString, parameters: Sequence[Any]) -> None:
-        async with _lease_checked():
-            await self._row(query, parameters)
+def _typed(error: psycopg.DatabaseError) -> Exception:
+    """The database's refusal of a token as `LeaseLost`; any other error as it is."""
+    if error.sqlstate == _LEASE_NOT_HELD:
+        return LeaseLost(error.diag.message_primary or "the lease is not held any more")
+    return error
