@@ -86,12 +86,16 @@ class Launcher:
 
     async def stop(self) -> None:
         """End the warm processes. What they have started goes on."""
-        for server in self._servers.values():
-            server.control.close()  # the other end reads the end of the orders, and exits
+        await asyncio.gather(*(self.dismiss(name) for name in list(self._servers)))
+
+    async def dismiss(self, name: str) -> None:
+        """End the warm process of a program that will not be started again, if it has one."""
+        server = self._servers.pop(name, None)
+        if server is not None:
+            server.control.close()
             if not server.exited.done():
                 os.kill(server.pid, signal.SIGKILL)
-        await asyncio.gather(*(server.exited for server in self._servers.values()))
-        self._servers.clear()
+            await server.exited
 
     async def launch(self, program: Program) -> int:
         """Process id of the started program, which writes to its log. Raises LaunchError."""

@@ -83,9 +83,12 @@ class Stack:
 
     async def _start_gateway_and_seed(self) -> None:
         await self._start(self._process(self._programs.gateway(), "/healthz"))
-        if self._state.read(_SEEDED) is None:
+        # Once; and again should the gateway have had to move, because rows hold its address.
+        seeded = {"supabase_url": self._addresses.url("gateway")}
+        if self._state.read(_SEEDED) != seeded:
             await self._supervisor.run(self._process(self._programs.seed()), _READY_TIMEOUT_S)
-            self._state.write(_SEEDED, {"seeded": True})
+            self._state.write(_SEEDED, seeded)
+            await self._launcher.dismiss("seed")
 
     def _process(self, program: Program, ready_path: str | None = None) -> Process:
         port = self._addresses.ports.get(program.name)
