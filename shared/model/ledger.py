@@ -31,6 +31,10 @@ _UNDER_WAY: LiteralString = """
     where job_id = %s and call_key = %s and status = 'reserved' and lease_token = %s
 """
 
+_LEASE_NOT_HELD = "PT409"
+_LIMIT_PASSED = "PT429"
+_NO_SUCH_CALL = "PT404"
+
 # A restart of Postgres must not lose what was paid for: while it lasts, closing a call is tried again.
 _DATABASE_AWAY_S = 20.0
 
@@ -147,7 +151,12 @@ class CallLedger:
             before_sleep=_note_database_away,
             reraise=True,
         )
-        row: tuple[Any, ...] = await retrying(self._row, query, parameters)
+        try:
+            row: tuple[Any, ...] = await retrying(self._row, query, parameters)
+        except psycopg.Error as error:
+            if error.sqlstate == _NO_SUCH_CALL:  # the job was deleted, and its calls with it
+                return False
+            raise
         return bool(row[0])
 
     async def _row(self, query: LiteralString, parameters: Sequence[Any]) -> tuple[Any, ...]:
@@ -164,13 +173,11 @@ async def _refusals_typed(stage: str) -> AsyncGenerator[None]:
         yield
     except psycopg.Error as error:
         message = error.diag.message_primary
-        match error.sqlstate:
-            case "PT409":
-                raise LeaseLost(message or "the lease is not held any more") from None
-            case "PT429":
-                raise BudgetExceeded(message or "A spending limit is reached.", stage=stage) from None
-            case _:
-                raise
+        if error.sqlstate == _LEASE_NOT_HELD:
+            raise LeaseLost(message or "the lease is not held any more") from None
+        if error.sqlstate == _LIMIT_PASSED:
+            raise BudgetExceeded(message or "A spending limit is reached.", stage=stage) from None
+        raise
 
 
 def _jsonb(value: Mapping[str, Any]) -> Jsonb:

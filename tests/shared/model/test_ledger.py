@@ -73,6 +73,15 @@ async def test_a_late_answer_is_paid_and_not_kept(ledger: CallLedger, lease: Lea
     assert (await ledger.reserve(successor, CALL, Decimal(1))).replay is None
 
 
+async def test_a_call_of_a_deleted_job_ends_as_a_lost_lease(
+    ledger: CallLedger, lease: Lease, books: Books, connection: AsyncConnection[Any]
+) -> None:
+    reserved = await ledger.reserve(lease, CALL, Decimal(1))
+    await connection.execute("delete from jobs where id = %s", (lease.job_id,))
+    assert not await ledger.settle(reserved.call_id, lease, BILL, ANSWER)
+    assert await books.reserved_usd() == 0
+
+
 async def test_a_limit_refuses_with_words_for_a_person(ledger: CallLedger, lease: Lease, books: Books) -> None:
     await books.limit("job", "0.5")
     with pytest.raises(BudgetExceeded, match=r"spending limit of 0\.5 USD") as caught:
