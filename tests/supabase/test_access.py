@@ -1,0 +1,328 @@
+"""Who may do what with which table and which function: one table of both, which a new table or function must be added to.
+
+The rows of TABLES are made by `fill`: one job of the owner's and one of another person's, each with events, a call and a
+generated draft; a published post by a person; and a row of everything else.
+
+    -    refused by the grants            0    allowed, but no row is visible
+    rls  refused by a policy              own  some rows: one's own, or what is published
+    ok   inserted                         all  every row
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import Connection, sql
+
+from tests.conftest import TestDatabases
+
+# table                verb    anon owner other marketing sales admin service_role
+TABLES = """
+public.jobs              select  -    own   own   0         0     all   all
+public.jobs              insert  -    ok    ok    ok        ok    ok    ok
+public.jobs              update  -    -     -     -         -     -     -
+public.jobs              delete  -    -     -     -         -     -     -
+public.job_events        select  -    own   own   0         0     all   all
+public.job_events        insert  -    -     -     -         -     -     -
+public.job_events        update  -    -     -     -         -     -     -
+public.job_events        delete  -    -     -     -         -     -     -
+public.job_kinds         select  -    all   all   all       all   all   all
+public.job_kinds         insert  -    -     -     -         -     -     -
+public.job_kinds         update  -    -     -     -         -     -     -
+public.job_kinds         delete  -    -     -     -         -     -     -
+public.model_calls       select  -    own   own   0         0     all   all
+public.model_calls       insert  -    -     -     -         -     -     -
+public.model_calls       update  -    -     -     -         -     -     -
+public.model_calls       delete  -    -     -     -         -     -     -
+public.spend_limits      select  -    all   all   all       all   all   all
+public.spend_limits      insert  -    rls   rls   rls       rls   ok    -
+public.spend_limits      update  -    0     0     0         0     all   -
+public.spend_limits      delete  -    0     0     0         0     all   -
+public.blog_posts        select  own  own   own   all       all   all   all
+public.blog_posts        insert  -    rls   rls   ok        rls   ok    ok
+public.blog_posts        update  -    0     0     all       0     all   -
+public.blog_posts        delete  -    0     0     all       0     all   -
+public.product_catalog   select  all  all   all   all       all   all   all
+public.product_catalog   insert  -    rls   rls   ok        rls   ok    ok
+public.product_catalog   update  -    0     0     all       0     all   all
+public.product_catalog   delete  -    0     0     all       0     all   all
+public.products          select  all  all   all   all       all   all   all
+public.products          insert  -    rls   rls   ok        rls   ok    ok
+public.products          update  -    0     0     all       0     all   all
+public.products          delete  -    0     0     all       0     all   all
+public.company_assets    select  all  all   all   all       all   all   all
+public.company_assets    insert  -    rls   rls   ok        rls   ok    ok
+public.company_assets    update  -    0     0     all       0     all   all
+public.company_assets    delete  -    0     0     all       0     all   all
+public.app_config        select  -    0     0     0         0     all   all
+public.app_config        insert  -    rls   rls   rls       rls   ok    ok
+public.app_config        update  -    0     0     0         0     all   all
+public.app_config        delete  -    0     0     0         0     all   all
+public.admin_users       select  -    0     0     0         0     all   all
+public.admin_users       insert  -    -     -     -         -     -     ok
+public.admin_users       update  -    -     -     -         -     -     all
+public.admin_users       delete  -    -     -     -         -     -     all
+public.admin_permissions select  -    0     0     0         0     all   all
+public.admin_permissions insert  -    -     -     -         -     -     ok
+public.admin_permissions update  -    -     -     -         -     -     all
+public.admin_permissions delete  -    -     -     -         -     -     all
+engine.settings          select  -    -     -     -         -     -     -
+engine.settings          insert  -    -     -     -         -     -     -
+engine.settings          update  -    -     -     -         -     -     -
+engine.settings          delete  -    -     -     -         -     -     -
+engine.spend_counters    select  -    -     -     -         -     -     -
+engine.spend_counters    insert  -    -     -     -         -     -     -
+engine.spend_counters    update  -    -     -     -         -     -     -
+engine.spend_counters    delete  -    -     -     -         -     -     -
+"""
+ACTORS = ("anon", "owner", "other", "marketing", "sales", "admin", "service_role")
+
+# Functions that some role of the API may execute; all others in these schemas: none.
+#                        anon authenticated service_role
+FUNCTIONS = """
+public.enqueue_job       -    yes           yes
+public.retry_job         -    yes           yes
+public.cancel_job        -    yes           yes
+public.claim_job         -    -             yes
+public.heartbeat_job     -    -             yes
+public.checkpoint_job    -    -             yes
+public.complete_job      -    -             yes
+public.continue_job      -    -             yes
+public.fail_job          -    -             yes
+public.release_job       -    -             yes
+public.sweep_jobs        -    -             yes
+public.due_jobs          -    -             yes
+public.reserve_call      -    -             yes
+public.settle_call       -    -             yes
+public.fail_call         -    -             yes
+public.sync_catalog      -    -             -
+engine.caller_role       yes  yes           yes
+engine.app_role          yes  yes           yes
+engine.is_admin          yes  yes           yes
+engine.is_marketing      yes  yes           yes
+engine.is_staff          yes  yes           yes
+engine.is_status         -    yes           yes
+"""
+
+INSERTS = {
+    "public.jobs": "(user_id, job_type) values (%(me)s, 'echo')",
+    "public.job_events": "(job_id, kind, actor, attempt) values (%(job)s, 'completed', 'me', 1)",
+    "public.job_kinds": "(name, title, service, lease_s, max_attempts, retry_base_s, retry_cap_s, concurrency)"
+    " values ('mine', 'Mine', 'template', 1, 1, 1, 1, 1)",
+    "public.model_calls": "(job_id, user_id, kind, attempt, lease_token, stage, call_key, call_kind, model, prompt, day,"
+    " reserved_usd) values (%(job)s, %(me)s, 'echo', 1, gen_random_uuid(), 's', 'k2', 'text', 'm', 'p@1', now(), 0)",
+    "public.spend_limits": "values ('user', %(me)s::text, 1000)",
+    "public.blog_posts": "(title, slug) values ('Mine', 'mine')",
+    "public.product_catalog": "(name) values ('Mine')",
+    "public.products": "(name) values ('Mine')",
+    "public.company_assets": "(type, url) values ('logo', 'https://example.test')",
+    "public.app_config": "values ('mine', 'x')",
+    "public.admin_users": "values (%(me)s)",
+    "public.admin_permissions": "values ('me@example.test')",
+    "engine.settings": "values ('webhook_secret', 'x')",
+    "engine.spend_counters": "values ('overall', '*', now())",
+}
+
+
+def table_of(text: str) -> list[list[str]]:
+    return [line.split() for line in text.strip().splitlines()]
+
+
+def fill(connection: Connection[Any]) -> dict[str, Any]:
+    """Rows for TABLES to be true of. Returns the actors' user ids, and one job's id as `job`."""
+    one: Any = connection.execute
+    people = {
+        actor: one("insert into auth.users (id) values (gen_random_uuid()) returning id").fetchone()[0]
+        for actor in (*ACTORS, "chief")
+    }
+    for owner in ("owner", "other"):
+        job = one("insert into jobs (user_id, job_type) values (%s, 'echo') returning id", (people[owner],)).fetchone()[
+            0
+        ]
+        token = one("select lease_token from claim_job(%s, 'w')", (job,)).fetchone()[0]
+        one("select reserve_call(%s, %s, 'k', 's', 'text', 'm', 'p@1', 0.1)", (job, token))
+        one(
+            "insert into blog_posts (title, slug, job_id, user_id) values ('Draft', %s, %s, %s)",
+            (owner, job, people[owner]),
+        )
+        people["job"] = job
+    one("insert into blog_posts (title, slug, status) values ('Published', 'published', 'published')")
+    for table in ("products", "product_catalog"):
+        one(sql.SQL("insert into {} (name) values ('Parafuso')").format(sql.Identifier(table)))
+    one("insert into company_assets (type, url) values ('logo', 'https://example.test/lm.svg')")
+    one("insert into app_config values ('key', 'value')")
+    one("insert into admin_users values (%s)", (people["chief"],))
+    one("insert into admin_permissions values ('chief@example.test')")
+    one("select engine.set_setting('webhook_secret', 'secret')")
+    return people
+
+
+@pytest.fixture(scope="module")
+def filled(databases: TestDatabases) -> Iterator[tuple[Connection[Any], dict[str, Any]]]:
+    with databases.copy_of("migrated") as url, psycopg.connect(url, autocommit=True) as connection:
+        yield connection, fill(connection)
+
+
+def act_as(connection: Connection[Any], actor: str, people: dict[str, Any]) -> None:
+    """Takes the actor's rights until the end of the transaction."""
+    claims: dict[str, Any] = {}
+    role = actor
+    if actor not in {"anon", "service_role"}:
+        role = "authenticated"
+        claims = {"sub": str(people[actor]), "role": role}
+        if actor in {"marketing", "sales", "admin"}:
+            claims["app_metadata"] = {"role": actor}
+        else:
+            claims["user_metadata"] = {"role": "admin"}  # which anybody can write, so nobody may believe
+    connection.execute(
+        "select set_config('role', %s, true), set_config('request.jwt.claims', %s, true)", (role, json.dumps(claims))
+    )
+
+
+def attempt(connection: Connection[Any], table: str, verb: str, actor: str, people: dict[str, Any]) -> str:
+    """What comes of it when the actor tries; everything is rolled back."""
+    name = sql.Identifier(*table.split("."))
+    total = connection.execute(sql.SQL("select count(*) from {}").format(name)).fetchone()
+    last_column = connection.execute(
+        "select attname from pg_attribute where attrelid = %s::regclass and attnum > 0 order by attnum desc limit 1",
+        (table,),
+    ).fetchone()
+    assert total is not None
+    assert last_column is not None
+    column = sql.Identifier(last_column[0])
+    statement: sql.Composable = {
+        "select": sql.SQL("select from {}").format(name),
+        "insert": sql.SQL("insert into {} ").format(name) + sql.SQL(INSERTS[table]),  # pyright: ignore[reportArgumentType]
+        "update": sql.SQL("update {} set {} = {}").format(name, column, column),
+        "delete": sql.SQL("delete from {}").format(name),
+    }[verb]
+    with connection.transaction(force_rollback=True):
+        act_as(connection, actor, people)
+        try:
+            count = connection.execute(statement, {"me": people[actor], "job": people["job"]}).rowcount
+        except psycopg.errors.InsufficientPrivilege as error:
+            return "rls" if "row-level security" in str(error) else "-"
+    if verb == "insert":
+        return "ok"
+    return {0: "0", total[0]: "all"}.get(count, "own")
+
+
+def test_every_table_is_in_the_table(filled):
+    connection, _ = filled
+    existing = connection.execute(
+        "select format('%I.%I', schemaname, tablename) from pg_tables where schemaname in ('public', 'engine')"
+    ).fetchall()
+    assert {row[0] for row in existing} == {row[0] for row in table_of(TABLES)}
+    assert len(table_of(TABLES)) == 4 * len(existing)
+
+
+@pytest.mark.parametrize(("table", "verb", "outcomes"), [(row[0], row[1], row[2:]) for row in table_of(TABLES)])
+def test_each_actor_may_do_with_each_table_what_the_table_says(filled, table, verb, outcomes):
+    connection, people = filled
+    assert {actor: attempt(connection, table, verb, actor, people) for actor in ACTORS} == dict(
+        zip(ACTORS, outcomes, strict=True)
+    )
+
+
+def test_no_role_of_the_api_may_empty_or_bind_a_table_or_touch_a_sequence(filled):
+    connection, _ = filled
+    assert not connection.execute(
+        "select c.oid::regclass::text, r.rolname from pg_class c, pg_roles r"
+        " where c.relnamespace in ('public'::regnamespace, 'engine'::regnamespace) and c.relkind = 'r'"
+        " and r.rolname in ('anon', 'authenticated', 'service_role')"
+        " and has_table_privilege(r.oid, c.oid, 'truncate, references, trigger')"
+    ).fetchall()
+    assert not connection.execute(
+        "select c.oid::regclass::text, r.rolname from pg_class c, pg_roles r"
+        " where c.relnamespace in ('public'::regnamespace, 'engine'::regnamespace) and c.relkind = 'S'"
+        " and r.rolname in ('anon', 'authenticated', 'service_role')"
+        " and has_sequence_privilege(r.oid, c.oid, 'usage, select, update')"
+    ).fetchall()
+
+
+def test_each_role_may_execute_what_the_table_says_and_nothing_else(filled):
+    connection, _ = filled
+    executable = connection.execute(
+        "select format('%I.%I', n.nspname, p.proname), array(select r.rolname::text"
+        "   from unnest(array['anon', 'authenticated', 'service_role']) with ordinality as r (rolname, place)"
+        "   where has_function_privilege(r.rolname, p.oid, 'execute') order by r.place)"
+        " from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname in ('public', 'engine')"
+    ).fetchall()
+    roles = ("anon", "authenticated", "service_role")
+    allowed = {
+        row[0]: [role for role, said in zip(roles, row[1:], strict=True) if said == "yes"]
+        for row in table_of(FUNCTIONS)
+    }
+    assert {name: who for name, who in executable if who} == {name: who for name, who in allowed.items() if who}
+    assert allowed.keys() <= {name for name, _ in executable}
+    assert {name for name, _ in executable if name.startswith("public.")} == {
+        name for name in allowed if name.startswith("public.")
+    }, "a new function needs a line"
+
+
+def test_an_admin_is_told_by_app_metadata_or_by_the_table_of_admins(filled):
+    connection, people = filled
+    count = "select (select count(*) from jobs) = 2"
+    with connection.transaction(force_rollback=True):
+        act_as(connection, "chief", people)
+        assert connection.execute(count).fetchone() == (True,)
+        assert connection.execute("select count(*) from admin_users").fetchone() == (1,)
+    with connection.transaction(force_rollback=True):
+        act_as(connection, "owner", people)
+        assert connection.execute(count).fetchone() == (False,)
+
+
+def test_claims_without_the_role_authenticated_make_nobody_an_admin(filled):
+    connection, people = filled
+    claims = json.dumps({"sub": str(people["admin"]), "app_metadata": {"role": "admin"}})
+    for role in ("anon", "service_role", "none"):
+        with connection.transaction(force_rollback=True):
+            connection.execute("select set_config('role', %s, true)", (role,))
+            connection.execute("select set_config('request.jwt.claims', %s, true)", (claims,))
+            assert connection.execute("select engine.is_admin(), engine.is_marketing(), engine.is_staff()").fetchone() == (
+                False, False, False,
+            )  # fmt: skip
+
+
+def test_the_engines_tables_are_as_closed_on_the_upgraded_database(upgraded_url):
+    with psycopg.connect(upgraded_url, autocommit=True) as connection:
+        connection.execute("delete from blog_posts; delete from jobs")
+        people = fill_jobs(connection)
+        for row in table_of(TABLES):
+            if row[0] in {
+                "public.jobs",
+                "public.job_events",
+                "public.job_kinds",
+                "public.model_calls",
+                "public.spend_limits",
+            }:
+                for actor, expected in zip(ACTORS, row[2:], strict=True):
+                    assert attempt(connection, row[0], row[1], actor, people) == expected, (row[:2], actor)
+
+
+def fill_jobs(connection: Connection[Any]) -> dict[str, Any]:
+    """The part of `fill` that fits the upgraded database, whose other tables are its own."""
+    one: Any = connection.execute
+    people = {
+        a: one("insert into auth.users (id) values (gen_random_uuid()) returning id").fetchone()[0] for a in ACTORS
+    }
+    for owner in ("owner", "other"):
+        job = one("insert into jobs (user_id, job_type) values (%s, 'echo') returning id", (people[owner],)).fetchone()[
+            0
+        ]
+        token = one("select lease_token from claim_job(%s, 'w')", (job,)).fetchone()[0]
+        one("select reserve_call(%s, %s, 'k', 's', 'text', 'm', 'p@1', 0.1)", (job, token))
+        people["job"] = job
+    return people
+
+
+def test_people_may_give_a_new_job_these_columns_and_no_others(filled):
+    connection, _ = filled
+    columns = connection.execute(
+        "select column_name::text from information_schema.column_privileges"
+        " where table_schema = 'public' and table_name = 'jobs' and grantee = 'authenticated'"
+        " and privilege_type = 'INSERT' order by 1"
+    ).fetchall()
+    assert [row[0] for row in columns] == ["id", "job_type", "payload", "scheduled_for", "status", "user_id"]
