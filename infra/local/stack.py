@@ -118,14 +118,14 @@ class Stack:
             connection.execute("delete from engine.settings where key = 'dispatcher_url'")
             for key, value in (
                 ("webhook_secret", self._secrets.webhook_secret),
-                ("dispatcher_url", self._dispatcher_url),
+                ("dispatcher_url", self._dispatcher_url and f"{self._dispatcher_url}/webhooks/jobs"),
             ):
                 if value is not None:
                     connection.execute("select engine.set_setting(%s, %s)", (key, value))
 
     @property
     def _dispatcher_url(self) -> str | None:
-        return f"{self._addresses.url(DISPATCHER)}/webhooks/jobs" if DISPATCHER in self._services else None
+        return self._addresses.url(DISPATCHER) if DISPATCHER in self._services else None
 
     def _write_stack(self) -> None:
         self._state.write("stack.json", self._description())

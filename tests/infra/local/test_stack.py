@@ -59,7 +59,7 @@ def test_stack_json_says_where_everything_is(mine):
     assert list(mine.pids) == ["postgres", "relay", "gateway", "emulator", *SERVICES]
     assert all(psutil.pid_exists(pid) for pid in mine.pids.values())
     assert mine.ports["relay"] is None
-    assert description["dispatcher_url"] == mine.url("dispatcher") + "/webhooks/jobs"
+    assert description["dispatcher_url"] == mine.url("dispatcher")
     assert description["supabase_url"] == mine.url("gateway")
     assert description["model_url"] == mine.url("emulator")
     assert [status_of(mine.url(name) + "/readyz") for name in SERVICES] == [200, 200]
@@ -75,7 +75,7 @@ def test_the_three_people_of_the_seed_are_there(mine):
 
 
 def test_the_database_knows_where_its_hints_go(mine):
-    assert ask(mine, "select engine.setting('dispatcher_url')") == mine["dispatcher_url"]
+    assert ask(mine, "select engine.setting('dispatcher_url')") == mine["dispatcher_url"] + "/webhooks/jobs"
     assert ask(mine, "select engine.setting('webhook_secret')") == mine["webhook_secret"]
 
 
@@ -195,7 +195,7 @@ def test_a_killed_postgres_comes_back_with_what_was_committed(mine):
 
     poll(reachable)
     poll(lambda: status_of_or_none(mine.url("template") + "/readyz") == 200)
-    number = ask(mine, "select net.http_post(%s)", mine.url("dispatcher") + "/webhooks/jobs")
+    number = ask(mine, "select net.http_post(%s)", mine.url("dispatcher"))
     poll(lambda: ask(mine, "select count(*) from net._http_response where id = %s", number) == 1)
 
 
