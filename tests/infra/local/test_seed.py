@@ -1,7 +1,6 @@
 """What somebody finds who has just started the stack for the first time."""
 
 import json
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,17 +11,13 @@ from infra.local.seed import User, seed
 from infra.local.seed.catalog import read_catalog
 from infra.local.seed.draw import ASSETS, ILLUSTRATIONS, LOGOS, draw
 from tests.conftest import TestDatabases
-from tests.infra.local.gateway.process import RunningGateway, running_gateway
+from tests.infra.local.gateway.process import RunningGateway, fresh_gateway
 
 
 @pytest.fixture(scope="module")
 def gateway(databases: TestDatabases) -> Iterator[RunningGateway]:
     """A gateway on a database that nobody has filled yet."""
-    with (
-        databases.copy_of("migrated") as database_url,
-        tempfile.TemporaryDirectory() as directory,
-        running_gateway(database_url, Path(directory)) as gateway,
-    ):
+    with fresh_gateway(databases) as gateway:
         yield gateway
 
 

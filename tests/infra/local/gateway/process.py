@@ -105,6 +105,17 @@ def running_gateway(database_url: str, state_dir: Path) -> Iterator[RunningGatew
             process.wait(10)
 
 
+@contextmanager
+def fresh_gateway(databases: TestDatabases) -> Iterator[RunningGateway]:
+    """A gateway with a migrated database of its own, in which nobody is known."""
+    with (
+        databases.copy_of("migrated") as database_url,
+        tempfile.TemporaryDirectory() as directory,
+        running_gateway(database_url, Path(directory)) as gateway,
+    ):
+        yield gateway
+
+
 def add_person(gateway: RunningGateway, role: str) -> None:
     """A confirmed user with the password `PASSWORD`."""
     user_id = uuid4()
@@ -122,11 +133,7 @@ def add_person(gateway: RunningGateway, role: str) -> None:
 @pytest.fixture(scope="session")
 def gateway(databases: TestDatabases) -> Iterator[RunningGateway]:
     """One gateway and one database for all of its tests, with an admin, a marketing and a sales person."""
-    with (
-        databases.copy_of("migrated") as database_url,
-        tempfile.TemporaryDirectory() as directory,
-        running_gateway(database_url, Path(directory)) as gateway,
-    ):
+    with fresh_gateway(databases) as gateway:
         for role in ("admin", "marketing", "sales"):
             add_person(gateway, role)
         yield gateway
