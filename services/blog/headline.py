@@ -44,8 +44,18 @@ _FIELDS = {
 }
 # What lengthens a text that is still too short after everything else: true of any article, so it claims nothing.
 _FILLERS: dict[Language, tuple[str, ...]] = {
-    "pt-BR": ("um guia da Lifetrek Medical", "para engenharia, compras e qualidade", "passo a passo e com fontes"),
-    "en": ("a guide by Lifetrek Medical", "for engineering, purchasing and quality", "step by step and with sources"),
+    "pt-BR": (
+        "um guia da Lifetrek Medical",
+        "para engenharia, compras e qualidade",
+        "passo a passo e com fontes",
+        "com o que conferir e o que pedir ao fornecedor de dispositivos médicos",
+    ),
+    "en": (
+        "a guide by Lifetrek Medical",
+        "for engineering, purchasing and quality",
+        "step by step and with sources",
+        "with what to check and what to ask a supplier of medical devices",
+    ),
 }
 
 
