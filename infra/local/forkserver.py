@@ -24,6 +24,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
+from infra.local.imports import third_party_imports
 from infra.local.prctl import die_with, set_name
 
 COMMON = (
@@ -46,6 +47,7 @@ COMMON = (
 )
 MAX_ORDER_BYTES = 64 * 1024
 _MAX_DESCRIPTORS = 8
+ROOT = Path(__file__).parents[2]
 _ADOPTION_TIMEOUT_S = 5.0
 
 
@@ -89,7 +91,6 @@ def _become(order: dict[str, Any], descriptors: list[int]) -> NoReturn:
         os.dup2(log, 2)
         os.close(log)
         report, *sockets = descriptors
-        os.environ.clear()
         os.environ.update(order["env"])
         os.environ.update({name: str(fd) for name, fd in zip(order["socket_names"], sockets[1:], strict=True)})
         os.write(report, str(os.getpid()).encode())
@@ -136,8 +137,9 @@ def _run_coroutine(order: dict[str, Any], _sockets: list[int]) -> int:
 
 
 def _run_forkserver(order: dict[str, Any], sockets: list[int]) -> NoReturn:
-    """A second, warmer process that has imported what one service needs beyond the common packages."""
-    serve(socket.socket(fileno=sockets[0]), order["modules"])
+    """A second, warmer process that has imported what one program needs beyond the common packages."""
+    module = order["target"].partition(":")[0]
+    serve(socket.socket(fileno=sockets[0]), third_party_imports(module, ROOT))
 
 
 _RUNNERS = {"web": _run_web, "coroutine": _run_coroutine, "forkserver": _run_forkserver}

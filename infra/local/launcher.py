@@ -13,21 +13,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 from infra.local.errors import LaunchError
-from infra.local.forkserver import COMMON
-from infra.local.imports import third_party_imports
 from infra.local.prctl import die_with
 from infra.local.reaper import Reaper
 from infra.local.state import StateDir
 
 ROOT = Path(__file__).parents[2]
-_COMMON_PACKAGES = {module.partition(".")[0] for module in COMMON} | set(sys.stdlib_module_names)
 _BASE = ""
 
 
 @dataclass(frozen=True)
 class Program:
     """What a process runs: `web` is an ASGI factory `module:function` on a listening socket, `coroutine` an async
-    function without arguments. Further sockets are handed over in the environment variables that name them.
+    function without arguments. `env` comes on top of the supervisor's own environment. Further sockets are handed over
+    in the environment variables that name them.
     """
 
     name: str
@@ -36,10 +34,6 @@ class Program:
     env: Mapping[str, str] = field(repr=False)
     sockets: Sequence[socket.socket] = ()
     socket_names: Sequence[str] = ()
-
-    @property
-    def module(self) -> str:
-        return self.target.partition(":")[0]
 
 
 @dataclass
@@ -50,13 +44,12 @@ class _ForkServer:
 
 
 class Launcher:
-    """Starts programs from warm processes: one that all share, and one more for each program that imports much."""
+    """Starts programs from warm processes: one with what all import, and from it one for each program."""
 
     def __init__(self, state: StateDir, reaper: Reaper) -> None:
         self._state = state
         self._reaper = reaper
         self._servers: dict[str, _ForkServer] = {}
-        self._extras: dict[str, list[str]] = {}
 
     def start(self) -> None:
         """Start the shared warm process; its imports (over a second) go on while other things happen."""
@@ -111,21 +104,15 @@ class Launcher:
 
     async def _server_for(self, program: Program) -> str:
         """Key of a living warm process for the program; it is started when it is not there, or not there any more."""
-        if not self._is_alive(_BASE):
-            self._servers.clear()
-            self.start()
-        if program.name not in self._extras:
-            wanted = third_party_imports(program.module, ROOT)
-            self._extras[program.name] = [m for m in wanted if m.partition(".")[0] not in _COMMON_PACKAGES]
-        if not self._extras[program.name]:
-            return _BASE
         if not self._is_alive(program.name):
+            if not self._is_alive(_BASE):
+                self.start()
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             order = {
                 "name": f"warm {program.name}",
                 "runner": "forkserver",
-                "modules": self._extras[program.name],
-                "env": dict(os.environ),
+                "target": program.target,
+                "env": {},
                 "socket_names": [],
             }
             with theirs:

@@ -50,12 +50,11 @@ class Programs:
     webhook_secret: str = field(repr=False)
 
     def relay(self) -> Program:
-        env = {**os.environ, "DATABASE_URL": self.database_url}
+        env = {"DATABASE_URL": self.database_url}
         return Program("relay", "coroutine", "infra.local.relay:main", env)
 
     def gateway(self) -> Program:
         env = {
-            **os.environ,
             "DATABASE_URL": self.database_url,
             "GATEWAY_STATE_DIR": str(self.state.path),
             "SUPABASE_URL": self.addresses.url("gateway"),
@@ -65,7 +64,6 @@ class Programs:
     def emulator(self) -> Program:
         """Two sockets: the Gemini API, and the small local web by https."""
         env = {
-            **os.environ,
             "EMULATOR_STATE_DIR": str(self.state.path),
             "EMULATOR_WEB_PORT": str(self.addresses.ports[EMULATOR_WEB]),
         }
@@ -75,7 +73,6 @@ class Programs:
 
     def seed(self) -> Program:
         env = {
-            **os.environ,
             "DATABASE_URL": self.database_url,
             "SUPABASE_URL": self.addresses.url("gateway"),
             "STATE_DIR": str(self.state.path),
@@ -85,7 +82,6 @@ class Programs:
     def service(self, name: str) -> Program:
         """A service with what it would find in the cloud, and nothing that tells it where it is."""
         env = {
-            **os.environ,
             **self.local_web,
             **self._model(),
             "DATABASE_URL": self.database_url,
