@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from infra.local.errors import UnknownServiceError
 from infra.local.imports import third_party_imports
 from infra.local.ports import free_port, listen
+from infra.local.programs import Addresses, Programs
 from infra.local.services import ROOT, choose, discover
 from infra.local.state import StateDir
 from infra.local.supervisor import pause_before_restart
@@ -60,6 +62,54 @@ def test_a_preferred_port_is_used_again_when_it_is_free_and_left_alone_when_not(
     with listen(port) as again:
         assert again.getsockname()[1] == port
     assert free_port(port) == port
+
+
+@pytest.fixture
+def programs(tmp_path) -> Iterator[Programs]:
+    state = StateDir.at(tmp_path / "state")
+    state.create()
+    services = ["dispatcher", "template", "blog"]
+    addresses = Addresses(state, services)
+    yield Programs(
+        state,
+        addresses,
+        services,
+        local_web={"FETCH_CA_FILE": "ca.pem"},
+        database_url="postgresql://db",
+        service_key="key",
+        webhook_secret="secret",
+    )
+    addresses.close()
+
+
+def test_a_service_is_told_where_its_world_is_and_not_that_it_is_local(programs, monkeypatch):
+    monkeypatch.delenv("GEMINI_API_KEY", raising=False)
+    addresses = programs.addresses
+    assert programs.service("blog").env == {
+        "DATABASE_URL": "postgresql://db",
+        "SUPABASE_URL": addresses.url("gateway"),
+        "SUPABASE_SERVICE_KEY": "key",
+        "SERVICE_NAME": "blog",
+        "MODEL_BASE_URL": addresses.url("emulator"),
+        "GEMINI_API_KEY": "emulator",
+        "FETCH_CA_FILE": "ca.pem",
+    }
+    dispatcher = programs.service("dispatcher").env
+    assert dispatcher["WEBHOOK_SECRET"] == "secret"
+    assert dispatcher["SWEEP_INTERVAL_S"] == "2"
+    workers = {"template": addresses.url("template"), "blog": addresses.url("blog")}
+    assert json.loads(dispatcher["WORKER_URLS"]) == workers
+
+
+def test_with_a_key_of_the_callers_own_services_talk_to_the_real_gemini(programs, monkeypatch):
+    monkeypatch.setenv("GEMINI_API_KEY", "real")
+    # A process inherits the supervisor's environment, and with it the key.
+    assert not {"MODEL_BASE_URL", "GEMINI_API_KEY"} & set(programs.service("blog").env)
+
+
+def test_what_a_program_is_told_is_not_in_its_description(programs):
+    assert "postgresql://db" not in repr(programs)
+    assert "postgresql://db" not in repr(programs.service("blog"))
 
 
 HOLD = """
