@@ -8,7 +8,7 @@ import asyncio
 import sys
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from pathlib import Path
 
 from bench import report
@@ -16,7 +16,7 @@ from bench.figures import Measured
 from bench.machine import describe_machine
 from bench.measures import claim_time, cold_start, idle_memory, recovery, start_latency, throughput
 from bench.scale import FULL, QUICK
-from bench.setting import Setting
+from bench.setting import OTHERS, Setting
 from bench.stack import StackFailed, running_stack
 
 Measurement = Callable[[Setting], Awaitable[Measured]]
@@ -63,19 +63,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 1 when the stack did not start or a measurement could not be taken."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--only", metavar="NAME,…", help=f"of {', '.join(MEASUREMENTS)}")
+    parser.add_argument(
+        "--beside",
+        metavar="NAME,…",
+        default=",".join(OTHERS),
+        help="engines to measure beside ours; default: %(default)s",
+    )
     parser.add_argument("--quick", action="store_true", help="a small run: shows that it works, not how fast it is")
     parser.add_argument("--json", type=Path, default=OUT, metavar="PATH")
     options = parser.parse_args(arguments)
-    names = options.only.split(",") if options.only else list(MEASUREMENTS)
-    if unknown := sorted(set(names) - set(MEASUREMENTS)):
-        parser.error(f"no such measurement: {', '.join(unknown)}; there are: {', '.join(MEASUREMENTS)}")
+    names = _chosen(parser, options.only or ",".join(MEASUREMENTS), MEASUREMENTS)
+    beside = _chosen(parser, options.beside, OTHERS)
     try:
         with running_stack() as stack:
-            setting = Setting(stack, QUICK if options.quick else FULL)
+            setting = Setting(stack, QUICK if options.quick else FULL, beside)
             return 0 if asyncio.run(run(setting, names, options.json)) else 1
     except StackFailed as error:
         print(f"the stack did not start: {error}", file=sys.stderr)
         return 1
+
+
+def _chosen(parser: argparse.ArgumentParser, text: str, known: Collection[str]) -> list[str]:
+    names = [name for name in text.split(",") if name]
+    if unknown := sorted(set(names) - set(known)):
+        parser.error(f"there is no {', '.join(unknown)}, only {', '.join(known)}")
+    return names
 
 
 def _say(text: str) -> None:

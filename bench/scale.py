@@ -8,6 +8,7 @@ class Scale:
     """Sizes of all measurements. Times are in seconds."""
 
     latency_s: float
+    latency_warm_up_s: float
     rate_per_s: float
     burst_jobs: int
     warm_up_jobs: int
@@ -25,6 +26,7 @@ class Scale:
 
 FULL = Scale(
     latency_s=30,
+    latency_warm_up_s=2,
     rate_per_s=20,
     burst_jobs=2_000,
     warm_up_jobs=200,
@@ -41,6 +43,7 @@ FULL = Scale(
 
 QUICK = Scale(
     latency_s=2,
+    latency_warm_up_s=0.5,
     rate_per_s=20,
     burst_jobs=100,
     warm_up_jobs=20,

@@ -1,6 +1,7 @@
 """What a measurement is given: the running stack, how much to measure, and the engines to compare."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from bench.engines.dbos import Dbos
 from bench.engines.engine import Engine
@@ -9,15 +10,17 @@ from bench.engines.procrastinate import Procrastinate
 from bench.scale import Scale
 from bench.stack import Stack
 
+OTHERS: Mapping[str, Callable[[str], Engine]] = {Procrastinate.name: Procrastinate, Dbos.name: Dbos}
+
 
 @dataclass(frozen=True)
 class Setting:
-    """One run of the benchmark."""
+    """One run of the benchmark. `beside` names the engines to measure beside ours, of `OTHERS`."""
 
     stack: Stack
     scale: Scale
+    beside: Sequence[str] = field(default=tuple(OTHERS))
 
     def engines(self) -> list[Engine]:
         """Ours first, then those a user would pick instead, on the stack's own Postgres server."""
-        admin_url = self.stack.database_url
-        return [Ours(self.stack), Procrastinate(admin_url), Dbos(admin_url)]
+        return [Ours(self.stack), *(OTHERS[name](self.stack.database_url) for name in self.beside)]

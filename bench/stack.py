@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,11 +59,15 @@ class Stack:
 
 
 @contextmanager
-def running_stack() -> Iterator[Stack]:
-    """Starts a stack in an empty directory and removes both afterwards. Raises StackFailed."""
+def running_stack(services: Sequence[str] = ()) -> Iterator[Stack]:
+    """Starts a stack in an empty directory and removes both afterwards; with all services, or only the named ones.
+
+    Raises StackFailed.
+    """
     state = Path(tempfile.mkdtemp(prefix="bench-"))
     try:
-        _local("up", state, "--detach", "--json")
+        only = ["--services", ",".join(services)] if services else []
+        _local("up", state, "--detach", "--json", *only)
         yield Stack(state)
     finally:
         _local("down", state, check=False)

@@ -13,7 +13,6 @@ from bench.pacing import at_rate
 from bench.percentiles import describe
 from bench.setting import Setting
 
-_WARM_UP_S = 1.0
 _OVER_REST = "over REST"
 
 
@@ -50,7 +49,7 @@ async def _at_steady_rate(engine: Engine, setting: Setting) -> tuple[dict[str, f
         engine.enqueuing() as enqueue_one,
     ):
         since = await clock(watch)
-        warm_up = await at_rate(scale.rate_per_s, _WARM_UP_S, enqueue_one)
+        warm_up = await at_rate(scale.rate_per_s, scale.latency_warm_up_s, enqueue_one)
         await engine.start_latencies(since, len(warm_up))
         since = await clock(watch)
         enqueued_ms = await at_rate(scale.rate_per_s, scale.latency_s, enqueue_one)

@@ -1,0 +1,61 @@
+"""The benchmark itself, so small that it shows only that it works."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench.__main__ import MEASUREMENTS, main, run
+from bench.scale import Scale
+from bench.setting import Setting
+from bench.stack import running_stack
+
+TINY = Scale(
+    latency_s=0.5,
+    latency_warm_up_s=0.1,
+    rate_per_s=20,
+    burst_jobs=20,
+    warm_up_jobs=5,
+    rounds=1,
+    finished_jobs=1_000,
+    claims=5,
+    kills=1,
+    terminations=1,
+    jobs_at_once=2,
+    cold_starts=1,
+    idle_s=0.1,
+    counters_s=0.1,
+)
+
+
+@pytest.mark.timeout(180)
+async def test_measures_ours_beside_the_others_and_writes_the_numbers_down(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    async def broken(setting: Setting):
+        raise RuntimeError("nothing to measure with")
+
+    monkeypatch.setitem(MEASUREMENTS, "broken", broken)
+    path = tmp_path / "bench.json"
+    with running_stack(["dispatcher", "template"]) as stack:
+        alone = await run(Setting(stack, TINY, beside=()), ["start_latency", "claim_time"], path)
+        figures = {figure["name"]: figure for figure in json.loads(path.read_text())["figures"]}
+        everything = await run(Setting(stack, TINY), ["throughput", "broken"], path)
+    assert alone
+    assert figures["start latency at 20 jobs/s, p50"]["value"] > 0
+    assert figures["enqueue over REST, p50"]["value"] > 0
+
+    assert not everything, "a measurement that failed is no success"
+    content = json.loads(path.read_text())
+    assert content["failed"] == {"broken": "RuntimeError: nothing to measure with"}
+    (throughput,) = content["figures"]
+    assert throughput["others"].keys() == {"procrastinate", "dbos"}
+    printed = capsys.readouterr().out
+    assert "20 one-step jobs at once" in printed
+    assert "FAILED: broken: RuntimeError: nothing to measure with" in printed
+
+
+def test_an_unknown_measurement_is_refused(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit):
+        main(["--only", "luck"])
+    assert "there is no luck, only" in capsys.readouterr().err
