@@ -10,7 +10,8 @@ from typing import Any, Literal, LiteralString
 import psycopg
 import structlog
 from psycopg.types.json import Jsonb
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay, wait_random_exponential
+from psycopg_pool import PoolClosed
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from shared.db import Pool
 from shared.engine.errors import BudgetExceeded, LeaseLost
@@ -35,7 +36,7 @@ _LEASE_NOT_HELD = "PT409"
 _LIMIT_PASSED = "PT429"
 _NO_SUCH_CALL = "PT404"
 
-# A restart of Postgres must not lose what was paid for: while it lasts, closing a call is tried again.
+# A restart of Postgres must not lose what was paid for: while it lasts, the ledger tries again.
 _DATABASE_AWAY_S = 20.0
 
 _log = structlog.get_logger()
@@ -118,8 +119,7 @@ class CallLedger:
                 row = await self._row(_RESERVE, parameters)
         except psycopg.errors.UniqueViolation:
             # A reservation of this attempt whose confirmation was lost with its connection: it is taken up.
-            row = await self._row(_UNDER_WAY, (lease.job_id, call.key, lease.token))
-            return Reservation(row[0])
+            return Reservation((await self._row(_UNDER_WAY, (lease.job_id, call.key, lease.token)))[0])
         call_id, replayed, response, blob, blob_mime_type = row
         return Reservation(call_id, StoredAnswer(response, blob, blob_mime_type) if replayed else None)
 
@@ -143,16 +143,8 @@ class CallLedger:
         return await self._close(_FAIL, (call_id, lease.token, bill.cost_usd, _jsonb(bill.as_json()), _jsonb(error)))
 
     async def _close(self, query: LiteralString, parameters: Sequence[Any]) -> bool:
-        # Closing a call twice changes nothing, so it may be repeated when the connection is lost.
-        retrying = AsyncRetrying(
-            retry=retry_if_exception_type(psycopg.OperationalError),
-            wait=wait_random_exponential(multiplier=0.1, max=2),
-            stop=stop_after_delay(_DATABASE_AWAY_S),
-            before_sleep=_note_database_away,
-            reraise=True,
-        )
         try:
-            row: tuple[Any, ...] = await retrying(self._row, query, parameters)
+            row = await self._row(query, parameters)
         except psycopg.Error as error:
             if error.sqlstate == _NO_SUCH_CALL:  # the job was deleted, and its calls with it
                 return False
@@ -160,11 +152,21 @@ class CallLedger:
         return bool(row[0])
 
     async def _row(self, query: LiteralString, parameters: Sequence[Any]) -> tuple[Any, ...]:
-        async with self._pool.connection() as connection:
-            row = await (await connection.execute(query, parameters, binary=True)).fetchone()
-        if row is None:
+        """One statement, repeated while the database is away.
+
+        That is safe: closing a call twice changes nothing, and a reservation that was made twice is found again.
+        """
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(_is_database_away),
+            wait=wait_random_exponential(multiplier=0.1, max=2),
+            stop=stop_after_delay(_DATABASE_AWAY_S),
+            before_sleep=_note_database_away,
+            reraise=True,
+        )
+        rows: list[tuple[Any, ...]] = await retrying(self._pool.fetch, query, parameters)
+        if not rows:
             raise psycopg.InterfaceError(f"no row from {query}")
-        return row
+        return rows[0]
 
 
 @asynccontextmanager
@@ -189,6 +191,10 @@ def _storable_json(value: Any) -> str:
     return storable(json.dumps(value, ensure_ascii=False))
 
 
+def _is_database_away(error: BaseException) -> bool:
+    return isinstance(error, psycopg.OperationalError) and not isinstance(error, PoolClosed)
+
+
 def _note_database_away(state: RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
-    _log.warning("database away while closing a call", tries=state.attempt_number, error=type(error).__name__)
+    _log.warning("database away during a call", tries=state.attempt_number, error=type(error).__name__)

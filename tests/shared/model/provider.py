@@ -24,7 +24,6 @@ from shared.model.ledger import CallLedger
 from shared.model.prices import PriceTable
 from shared.model.retries import POLICIES, CallPolicy
 from shared.settings import ModelSettings
-from tests.shared.model.books import Books
 
 IMPATIENT = CallPolicy(request_timeout_s=20, deadline_s=30, max_tries=3, base_s=0.01, cap_s=0.02)
 
@@ -81,9 +80,9 @@ class Provider:
         totals = (await self._http.get("/__emulator/meter")).json()["totals"]
         return Meter(totals["requests"], totals["served"], Decimal(str(totals["cost_usd"])))
 
-    async def in_flight(self, books: Books) -> bool:
-        """True once a call was reserved and sent."""
-        return "reserved" in await books.statuses()
+    async def was_reached(self) -> bool:
+        """True once the requests that the script waits for have come."""
+        return not (await self._http.get("/__emulator/faults")).json()["script"]
 
     def gateway(self, *, policy: CallPolicy = IMPATIENT, concurrency: int = 16, **models: str) -> ModelGateway:
         """A gateway to this provider."""

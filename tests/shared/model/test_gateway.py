@@ -349,7 +349,7 @@ async def test_an_answer_after_the_lease_was_lost_is_paid_but_not_used(
 ) -> None:
     await provider.script("slow", slow_ms=300)
     call = asyncio.create_task(models.text(TITLE, Title))
-    await eventually(lambda: provider.in_flight(books))
+    await eventually(provider.was_reached)
     successor = await jobs.taken_over(lease)
     with pytest.raises(LeaseLost):
         await call
@@ -373,7 +373,7 @@ async def test_no_call_is_made_without_the_lease(
 async def test_a_cancelled_call_leaves_nothing_reserved(models: JobModels, books: Books, provider: Provider) -> None:
     await provider.script("timeout")
     call = asyncio.create_task(models.text(TITLE, Title))
-    await eventually(lambda: provider.in_flight(books))
+    await eventually(provider.was_reached)
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call

@@ -21,6 +21,14 @@ def another(number: int) -> CallRow:
     return CallRow(key=f"key {number}", kind="text", stage="write", model="some-model", prompt="title@1")
 
 
+async def break_connections(connection: AsyncConnection[Any]) -> None:
+    """Ends every connection but this one, as a restart of the server does."""
+    await connection.execute(
+        "select pg_terminate_backend(pid, 5000) from pg_stat_activity"
+        " where datname = current_database() and pid <> pg_backend_pid()"
+    )
+
+
 @pytest.fixture
 def ledger(pool: Pool) -> CallLedger:
     return CallLedger(pool)
@@ -120,11 +128,10 @@ async def test_what_was_paid_is_booked_although_all_connections_break(
     ledger: CallLedger, lease: Lease, books: Books, connection: AsyncConnection[Any]
 ) -> None:
     reserved = await ledger.reserve(lease, CALL, Decimal(1))
-    await connection.execute(
-        "select pg_terminate_backend(pid, 5000) from pg_stat_activity"
-        " where datname = current_database() and pid <> pg_backend_pid()"
-    )
+    await break_connections(connection)
     assert await ledger.settle(reserved.call_id, lease, BILL, ANSWER)
+    await break_connections(connection)
+    assert (await ledger.reserve(lease, CALL, Decimal(1))).replay == ANSWER
     assert await books.spent_usd() == Decimal("0.01")
 
 
