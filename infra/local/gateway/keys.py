@@ -29,6 +29,7 @@ class Keys:
     """`anon_key` and `service_key` are what a Supabase project calls its API keys: JWTs that carry a role."""
 
     private_key: ec.EllipticCurvePrivateKey
+    public_key: ec.EllipticCurvePublicKey
     kid: str
     anon_key: str
     service_key: str
@@ -50,7 +51,9 @@ def load_or_create(state_dir: Path) -> Keys:
         _write_once(path, json.dumps(_create(), indent=2))
     stored = json.loads(path.read_text())
     private_key = _load_private_key(stored["private_key"])
-    return Keys(private_key, _thumbprint(private_key), stored["anon_key"], stored["service_key"])
+    return Keys(
+        private_key, private_key.public_key(), _thumbprint(private_key), stored["anon_key"], stored["service_key"]
+    )
 
 
 def _create() -> dict[str, str]:

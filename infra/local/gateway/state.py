@@ -22,7 +22,7 @@ class Gateway:
     failed_attempts: FailedAttempts = field(default_factory=FailedAttempts)
 
 
-def gateway_of(request: Request) -> Gateway:
+async def gateway_of(request: Request) -> Gateway:  # async: FastAPI sends what is not to a thread
     """The process's parts, for a route."""
     return request.app.state.gateway
 
@@ -30,6 +30,6 @@ def gateway_of(request: Request) -> Gateway:
 GatewayDep = Annotated[Gateway, Depends(gateway_of)]
 
 
-def require_api_key(request: Request, gateway: GatewayDep) -> None:
+async def require_api_key(request: Request, gateway: GatewayDep) -> None:
     """For routers that Supabase's proxy guards with the API key."""
     check_api_key(request, gateway.tokens.keys)

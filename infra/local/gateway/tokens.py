@@ -71,7 +71,7 @@ class Tokens:
         try:
             return jwt.decode(
                 token,
-                self.keys.private_key.public_key(),
+                self.keys.public_key,
                 algorithms=[ALGORITHM],
                 audience=audience,
                 issuer=self.issuer,

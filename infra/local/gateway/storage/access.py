@@ -22,7 +22,7 @@ from storage.objects where bucket_id = %s and name = %s
 """
 
 
-def caller_of(request: Request, gateway: GatewayDep) -> Caller:
+async def caller_of(request: Request, gateway: GatewayDep) -> Caller:
     """The caller of a Storage request. Raises `StorageError`."""
     try:
         return identify(request, gateway.tokens)

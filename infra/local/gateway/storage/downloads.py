@@ -106,7 +106,7 @@ async def download(bucket_id: str, name: str, request: Request, gateway: Gateway
     """As `authenticated`, but a public bucket needs no caller."""
     async with gateway.pool.connection() as connection:
         public = (await find_bucket(connection, bucket_id))["public"]
-    caller = None if public else caller_of(request, gateway)
+    caller = None if public else await caller_of(request, gateway)
     return await _serve(request, gateway, caller, bucket_id, name)
 
 

@@ -29,6 +29,7 @@ class FileStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     async def write(self, source: IO[bytes]) -> StoredFile:
         """Keeps a copy of everything in the source, from its start, as a new version."""
