@@ -1,1 +1,1 @@
-"""An emulator of the Gemini HTTP API for honest offline work: it writes from what is in the prompt and says what it is."""
+"""An emulator of the Gemini HTTP API for honest offline work: it writes from the prompt and says what it is."""

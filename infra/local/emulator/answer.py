@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Answer:
-    """What was generated, before it becomes JSON. Tokens of the prompt are known; the rest is counted from the parts."""
+    """What was generated, before it becomes JSON. Tokens of the answer are counted from its parts."""
 
     parts: list[Json]
     prompt_tokens: int

@@ -9,19 +9,23 @@ Language = Literal["pt", "en"]
 
 _WORD = re.compile(r"[^\W_]+(?:[-/.][^\W_]+)*")
 _STEM_LENGTH = 6
-_ABBREVIATION = re.compile(r"(?:^|[\s(])(?:Eng|Drª?|Dra|Sra?|art|n[ºo]?|p|ex|e\.g|i\.e|M\.V|Fig|vs|approx)\.$", re.IGNORECASE)
+_ABBREVIATION = re.compile(
+    r"(?:^|[\s(])(?:Eng|Drª?|Dra|Sra?|art|n[ºo]?|p|ex|e\.g|i\.e|M\.V|Fig|vs|approx)\.$", re.IGNORECASE
+)
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"”»)]?\s+(?=[\"“«(]?[^\W_a-zà-ÿ])")
 
 _STOP_PT = frozenset(
-    """a ao aos as à às até com como da das de dela dele deles do dos e ela elas ele eles em entre era essa esse esta este
-    está eu foi for há isso isto já lhe mais mas mesmo muito na nas nem no nos nós não o os ou para pela pelas pelo pelos por
-    porque quando que quem se sem ser seu seus sua suas são só também te tem têm um uma você cada onde qual quais sobre
-    deve devem pode podem assim então depois antes ainda todo toda todos todas outro outra faz fazer""".split()
+    """a ao aos as à às até com como da das de dela dele deles do dos e ela elas ele eles em entre era essa esse
+    esta este está eu foi for há isso isto já lhe mais mas mesmo muito na nas nem no nos nós não o os ou para
+    pela pelas pelo pelos por porque quando que quem se sem ser seu seus sua suas são só também te tem têm um
+    uma você cada onde qual quais sobre deve devem pode podem assim então depois antes ainda todo toda todos
+    todas outro outra faz fazer""".split()  # noqa: SIM905
 )
 _STOP_EN = frozenset(
-    """a about an and are as at be been before both but by can do does each for from had has have how i if in into is it
-    its may more most must no nor not of on only or other our over should so some such than that the their them then there
-    these they this those to under until was we were what when which while who why will with would you your after also""".split()
+    """a about an and are as at be been before both but by can do does each for from had has have how i if in
+    into is it its may more most must no nor not of on only or other our over should so some such than that
+    the their them then there these they this those to under until was we were what when which while who why
+    will with would you your after also""".split()  # noqa: SIM905
 )
 STOP_WORDS = frozenset(word for words in (_STOP_PT, _STOP_EN) for word in words)
 _PT_MARKS = re.compile(r"[ãõçáâêôàéíú]", re.IGNORECASE)

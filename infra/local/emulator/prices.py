@@ -66,7 +66,7 @@ class Prices:
 
     def _row(self, model: str, on: date) -> dict[str, Any]:
         rows = self._rows[model]
-        valid = [row for row in rows if row["from"] <= on and on <= row.get("until", date.max)]
+        valid = [row for row in rows if row["from"] <= on <= row.get("until", date.max)]
         # Outside the table's dates the nearest row is used: the emulator measures, it does not refuse.
         return valid[0] if valid else min(rows, key=lambda row: abs((row["from"] - on).days))
 

@@ -14,7 +14,10 @@ REDIRECT_PATH = "/grounding-api-redirect/"
 
 Layout = Literal["article", "div", "main", "table"]
 
-_MONTHS = "janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro dezembro".split()
+_MONTHS = (
+    *("janeiro", "fevereiro", "março", "abril", "maio", "junho"),
+    *("julho", "agosto", "setembro", "outubro", "novembro", "dezembro"),
+)
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,8 @@ _BODIES: dict[Layout, str] = {
     "article": """<aside class="side"><h3>{more}</h3><ul>{related}</ul></aside>
 <article><h1>{title}</h1><p class="byline">{byline} · <time datetime="{date}">{when}</time></p>{content}</article>
 """,
-    "div": """<div id="page"><div class="breadcrumb">{name} › {section}</div><div class="post"><h1 class="post-title">{title}</h1>
+    "div": """<div id="page"><div class="breadcrumb">{name} › {section}</div><div class="post">
+<h1 class="post-title">{title}</h1>
 <div class="meta">{byline}, {when}</div><div class="post-body">{content}</div></div>
 <div class="widget"><h4>{more}</h4><ul>{related}</ul></div></div>
 """,

@@ -168,5 +168,3 @@ def _locked(state_dir: Path) -> "Iterator[None]":
     with (state_dir / ".web.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-

@@ -11,10 +11,16 @@ from infra.local.emulator.language import Language, content_stems, overlap, sent
 _K1 = 1.4
 _B = 0.6
 _TITLE_WEIGHT = 3
-_SMALLEST_SHARE_OF_BEST = 0.12
+_SMALLEST_SHARE_OF_BEST = 0.18
 _SMALLEST_COVER = 0.25
 # Texts that address a program instead of a reader are no answer to a question.
-_INJECTION = ("ignore todas as instru", "instruções anteriores", "ignore previous", "ignore all previous", "publique imediatamente")
+_INJECTION = (
+    "ignore todas as instru",
+    "instruções anteriores",
+    "ignore previous",
+    "ignore all previous",
+    "publique imediatamente",
+)
 
 
 @dataclass(frozen=True)
@@ -83,8 +89,8 @@ def search(query: str, *, language: Language | None = None, most: int = 4, sente
 
 def best_sentences(query: str, article: Article, most: int) -> list[str]:
     """The sentences of an article that say most about a query, in the order of the page."""
-    every = [sentence for paragraph in article.paragraphs for sentence in sentences(paragraph)]
-    usable = [sentence for sentence in every if len(sentence) >= 60 and not is_injection(sentence)]
+    readable = [paragraph for paragraph in article.paragraphs if not is_injection(paragraph)]
+    usable = [sentence for paragraph in readable for sentence in sentences(paragraph) if len(sentence) >= 60]
     wanted = set(content_stems(query))
     common = Counter(stem for sentence in usable for stem in set(content_stems(sentence)))
 
@@ -96,9 +102,9 @@ def best_sentences(query: str, article: Article, most: int) -> list[str]:
     return [sentence for sentence in usable if sentence in chosen]
 
 
-def is_injection(sentence: str) -> bool:
-    """True for a text that gives orders to a program."""
-    folded = sentence.casefold()
+def is_injection(text: str) -> bool:
+    """True for a paragraph that gives orders to a program."""
+    folded = text.casefold()
     return any(mark in folded for mark in _INJECTION)
 
 

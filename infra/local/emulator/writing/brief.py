@@ -21,7 +21,8 @@ _STANDARD = re.compile(
     re.IGNORECASE,
 )
 _QUESTION_START = re.compile(
-    r"^(?:como|por que|porque|o que (?:é|são|muda(?: com)?)|quando|guia (?:de|da|do|para)?|entenda|what is|what are|how to|how|why|when|guide to)\s+",
+    r"^(?:como|por que|porque|o que (?:é|são|muda(?: com)?)|quando|guia (?:de|da|do|para)?|entenda|"
+    r"what is|what are|how to|how|why|when|guide to)\s+",
     re.IGNORECASE,
 )
 _VERB = re.compile(r"^(?:\w+(?:ar|er|ir)|choose|make|specify|select|read|judge|avoid|use)\s+", re.IGNORECASE)
@@ -31,7 +32,7 @@ _LONGEST_CORE_WORDS = 5
 
 @dataclass(frozen=True)
 class Evidence:
-    """Something that may be said, with the words that it rests on. `text` is in the language asked for, if it was given."""
+    """Something that may be said, with the words that it rests on; `text` is its statement, if there is one."""
 
     id: str
     text: str
@@ -156,4 +157,6 @@ def _objects(text: str) -> list[dict[str, Any]]:
 
 
 def _text_of(record: dict[str, Any], *names: str) -> str:
-    return next((" ".join(value.split()) for name in names if isinstance(value := record.get(name), str) and value.strip()), "")
+    return next(
+        (" ".join(value.split()) for name in names if isinstance(value := record.get(name), str) and value.strip()), ""
+    )

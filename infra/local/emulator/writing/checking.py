@@ -20,20 +20,28 @@ _PROMISES = (
     r"accelerat|speed|improv|increas|guarante|ensur|promot|reduc|prevent)\w*\b[^.;]{0,60}\b"
 )
 _CLINICAL = re.compile(
-    _PROMISES + r"(?:cicatriza|osseointegra|recuperação|dor\b|dores\b|infec|complica|rejei|resultados? clínic|sucesso|segurança d[oe]s? paciente|"
-    r"healing|recovery|pain\b|clinical|success|patient safety)|\bcura(?:m|r)?\b|\btaxas? de sucesso|\bsuccess rates?|\bcures?\b",
+    _PROMISES + r"(?:cicatriza|osseointegra|recuperação|dor\b|dores\b|infec|complica|rejei|resultados? clínic|sucesso|"
+    r"segurança d[oe]s? paciente|healing|recovery|pain\b|clinical|success|patient safety)|"
+    r"\bcura(?:m|r)?\b|\btaxas? de sucesso|\bsuccess rates?|\bcures?\b",
     re.IGNORECASE,
 )
 _EFFICACY = re.compile(
-    r"\b(?:comprovadamente|eficácia (?:clínica|comprovada|superior|garantida)|clinicamente (?:testad|comprovad)\w*|mais eficaz\w*|"
-    r"100\s?%\s?(?:segur|efica|safe|effective)\w*|sem (?:nenhum |qualquer )risco|livre de risco|proven (?:to|safe|effective)|"
+    r"\b(?:comprovadamente|eficácia (?:clínica|comprovada|superior|garantida)|clinicamente (?:testad|comprovad)\w*|"
+    r"mais eficaz\w*|100\s?%\s?(?:segur|efica|safe|effective)\w*|sem (?:nenhum |qualquer )risco|livre de risco|"
+    r"proven (?:to|safe|effective)|"
     r"clinically (?:tested|proven)|risk[- ]free|zero risk)\b",
     re.IGNORECASE,
 )
 _WE = re.compile(r"\b(?:Lifetrek|nós|nossas?|nossos?|somos|temos|possuímos|we|our|us)\b", re.IGNORECASE)
 _CERTIFIED = re.compile(r"\b(?:certifica\w*|aprova\w*|homologa\w*|certif\w*|approv\w*|cleared)\b", re.IGNORECASE)
 _APPROVAL = re.compile(r"\b(?:FDA|CE|MDSAP|MDR|INMETRO|GMP|ISO\s?\d{3,5}(?::\d{4})?|ANVISA)\b")
-_TOO_COMMON = frozenset(content_stems("além disso mesma forma tempo prática também nesse ponto paralelo vale lembrar convém saber bom ter presente segundo explica acordo according explains addition practice worth remembering helps know nossa nosso fabricamos temos our we make have own"))  # fmt: skip
+_TOO_COMMON = frozenset(
+    content_stems(
+        "além disso mesma forma tempo prática também nesse ponto paralelo vale lembrar convém saber bom ter presente "
+        "segundo lembra caso lado acordo texto artigo according article explains addition practice worth remembering helps "
+        "know case side nossa nosso fabricamos temos somos our make have own"
+    )
+)
 
 
 def verdicts(brief: Brief) -> dict[str, Any]:

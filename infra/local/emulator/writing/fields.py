@@ -1,23 +1,29 @@
 """What to write into a field of a schema that no task knows, by the field's name and description."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from infra.local.emulator.language import fold, sentences
+from infra.local.emulator.language import Language, fold, sentences
 from infra.local.emulator.writing.brief import Brief
-from infra.local.emulator.writing.fit import fit, shortened
+from infra.local.emulator.writing.fit import fit
 from infra.local.emulator.writing.headline import capital, excerpt, seo_description, short_topic, tags, title
-from infra.local.emulator.writing.phrases import load_phrases
+from infra.local.emulator.writing.phrases import Theme, load_phrases
 from infra.local.emulator.writing.planning import keywords
 from infra.local.emulator.writing.prose import Writer
 from infra.local.emulator.writing.restate import in_language, paraphrased
 from infra.local.emulator.writing.reviewing import text_score
 
-_RANGE = re.compile(r"(\d+)\s*(?:-|–|to|a|and|e|até)\s*(\d+)\s*(characters|caracteres|chars|words|palavras|sentences|frases)?", re.IGNORECASE)
+_RANGE = re.compile(
+    r"(\d+)\s*(?:-|–|to|a|and|e|até)\s*(\d+)\s*(characters|caracteres|chars|words|palavras|sentences|frases)?",
+    re.IGNORECASE,
+)
 _MOST = re.compile(
-    r"(?:at most|no more than|up to|maximum(?: of)?|max\.?|no máximo|até|≤)\s*(\d+)\s*(characters|caracteres|chars|words|palavras)?", re.IGNORECASE
+    r"(?:at most|no more than|up to|maximum(?: of)?|max\.?|no máximo|até|≤)\s*(\d+)\s*"
+    r"(characters|caracteres|chars|words|palavras)?",
+    re.IGNORECASE,
 )
 _CHARACTERS_A_WORD = 6
 _LONG_FIELDS = ("content", "article", "markdown", "text", "answer", "report", "essay")
@@ -37,7 +43,7 @@ class FieldWriter:
         """A text for the field within its limits in characters."""
         low, high = _limits(description, low, high)
         handler = next((handler for pattern, handler in _TEXTS if re.search(pattern, name)), None)
-        words = handler(self, low, high) if handler else self.prose(name, description, high)
+        words = handler(Wanted(self, low, high)) if handler else self.prose(name, description, high)
         return fit(words, low, high, self._extras())
 
     def number(self, name: str) -> float | None:
@@ -60,7 +66,11 @@ class FieldWriter:
             if given and fold(str(option)) == given:
                 return option
         plain = fold(self.brief.prompt)
-        named = [option for option in options if len(str(option)) > 3 and re.search(rf"\b{re.escape(fold(str(option)))}\b", plain)]
+        named = [
+            option
+            for option in options
+            if len(str(option)) > 3 and re.search(rf"\b{re.escape(fold(str(option)))}\b", plain)
+        ]
         neutral = [option for option in options if str(option).lower() in {"none", "nenhum", "neutral", "ok", "medium"}]
         return (neutral or named or options)[0]
 
@@ -89,12 +99,17 @@ class FieldWriter:
             said += [sentence["text"]] if sentence else []
         return " ".join(said) or short_topic(self.brief, high)
 
-    def given(self, *names: str) -> str:
-        """An input of the prompt."""
-        return self.brief.get(*names)
+    def next_theme(self) -> Theme:
+        """The next of the prompt's themes, in turn."""
+        ranked = self.phrases.ranked_themes(f"{self.brief.topic} {self.brief.get('angle', 'evidence')}")
+        self._used += 1
+        return ranked[self._used % len(ranked)] if ranked else self.phrases.themes[0]
 
     def _extras(self) -> list[str]:
-        return [*self.phrases.general["seo_ends"], *(line for line in sentences(" ".join(self.phrases.general["closings"])))]
+        return [
+            *self.phrases.general["seo_ends"],
+            *(line for line in sentences(" ".join(self.phrases.general["closings"]))),
+        ]
 
 
 def listed(description: str, low: int, high: int) -> int:
@@ -119,35 +134,92 @@ def _scale(unit: str | None) -> int:
     return _CHARACTERS_A_WORD if unit.lower().startswith(("w", "p")) else 120
 
 
-_Handler = Callable[[FieldWriter, int, int], str]
+@dataclass(frozen=True)
+class Wanted:
+    """A text that is wanted: who writes it, and its limits in characters."""
+
+    writer: FieldWriter
+    low: int
+    high: int
+
+    @property
+    def brief(self) -> Brief:
+        """The prompt."""
+        return self.writer.brief
+
+    @property
+    def theme(self) -> Theme:
+        """A theme of the prompt, another one each time."""
+        return self.writer.next_theme()
+
+    def said(self, *banks: Sequence[str]) -> str:
+        """A phrase not used before, else a sentence of the prompt's own subject."""
+        return self.writer.writer.picker.pick(*banks) or self.writer.prose("", "", self.high)
+
+    def general(self, name: str) -> list[str]:
+        """A bank of phrases that belong to no theme."""
+        return self.writer.phrases.general[name]
+
+
+def _title(wanted: Wanted) -> str:
+    return title(wanted.brief, max(wanted.low, min(20, wanted.high)), min(wanted.high, 70))
+
+
+def _seo_title(wanted: Wanted) -> str:
+    return title(wanted.brief, max(wanted.low, 30), min(wanted.high, 59), shift=1)
+
+
+def _seo_description(wanted: Wanted) -> str:
+    return seo_description(wanted.brief, max(wanted.low, 150), min(wanted.high, 160))
+
+
+def _excerpt(wanted: Wanted) -> str:
+    return excerpt(wanted.brief, max(wanted.low, min(140, wanted.high)), min(wanted.high, 250))
+
+
+def _angle(wanted: Wanted) -> str:
+    reader = wanted.brief.audience or wanted.writer.phrases.general["reader"]
+    return wanted.brief.get("angle") or wanted.said(wanted.general("angles")).format(audience=reader)
+
+
+def _call(wanted: Wanted) -> str:
+    return wanted.brief.get("call_to_action", "cta_action", "cta") or wanted.said(wanted.general("calls"))
+
+
+def _audience(wanted: Wanted) -> str:
+    return wanted.brief.get("audience", "target_audience", "persona") or wanted.writer.phrases.general["reader"]
+
+
+def _identifier(wanted: Wanted) -> str:
+    return next((item.id for item in wanted.brief.evidence("evidence", "facts")), "E1")
+
+
+def _hashtag(wanted: Wanted) -> str:
+    return "#" + "".join(capital(word) for word in wanted.theme.tag.split())
+
 
 # By the field's name, the first that fits.
-_TEXTS: tuple[tuple[str, _Handler], ...] = (
-    (r"seo_?title", lambda w, low, high: title(w.brief, max(low, 30), min(high, 59), shift=1)),
-    (r"seo_?desc|meta_?desc", lambda w, low, high: seo_description(w.brief, max(low, 150), min(high, 160))),
-    (r"title|headline|subject|^name$|^nome$", lambda w, low, high: title(w.brief, max(low, min(20, high)), min(high, 70))),
-    (r"heading|^label$", lambda w, low, high: w.writer.picker.pick(_theme(w).headings, w.phrases.general["title_endings"]) or ""),
-    (r"purpose|goal|objective", lambda w, low, high: w.writer.picker.pick(_theme(w).purposes) or w.prose("purpose", "", high)),
-    (r"excerpt|summary|resumo", lambda w, low, high: excerpt(w.brief, max(low, min(140, high)), min(high, 250))),
-    (r"angle|thesis", lambda w, low, high: w.given("angle") or (w.writer.picker.pick(w.phrases.general["angles"]) or "").format(audience=w.brief.audience or w.phrases.general["reader"])),
-    (r"call_to_action|^cta", lambda w, low, high: w.given("call_to_action", "cta_action", "cta") or w.writer.picker.pick(w.phrases.general["calls"]) or ""),
-    (r"alt_?text|caption_alt", lambda w, low, high: capital(_theme(w).scene)),
-    (r"scene|visual|image_?prompt|image_?desc|^prompt$|illustration", lambda w, low, high: _theme(w).scene),
-    (r"quer(y|ies)", lambda w, low, high: w.writer.picker.pick(_theme(w).queries) or shortened(w.brief.topic, high)),
-    (r"question", lambda w, low, high: w.writer.picker.pick(_theme(w).questions) or w.prose("question", "", high)),
-    (r"hashtag", lambda w, low, high: "#" + "".join(capital(word) for word in _theme(w).tag.split())),
-    (r"keyword|^tag$|categor", lambda w, low, high: w.given("category") or _theme(w).tag),
-    (r"topic|tema|assunto", lambda w, low, high: w.brief.topic),
-    (r"audience|publico|persona", lambda w, low, high: w.given("audience", "target_audience", "persona") or w.phrases.general["reader"]),
-    (r"language|idioma|locale", lambda w, low, high: w.given("language") or ("en" if w.brief.language == "en" else "pt-BR")),
-    (r"(^|_)ids?$", lambda w, low, high: next((item.id for item in w.brief.evidence("evidence", "facts")), "E1")),
-    (r"url|link|href", lambda w, low, high: w.given("url", "link")),
-    (r"date|_at$", lambda w, low, high: datetime.now(UTC).date().isoformat()),
-    (r"hook", lambda w, low, high: w.writer.picker.pick(w.phrases.general["hooks"]) or ""),
-)  # fmt: skip
-
-
-def _theme(writer: FieldWriter) -> Any:
-    ranked = writer.phrases.ranked_themes(f"{writer.brief.topic} {writer.brief.get('angle', 'evidence')}")
-    writer._used += 1  # noqa: SLF001 - part of the same writer, outside the class only to be named in the table
-    return ranked[writer._used % len(ranked)] if ranked else writer.phrases.themes[0]  # noqa: SLF001
+_TEXTS: tuple[tuple[str, Callable[[Wanted], str]], ...] = (
+    (r"seo_?title", _seo_title),
+    (r"seo_?desc|meta_?desc", _seo_description),
+    (r"title|headline|subject|^name$|^nome$", _title),
+    (r"heading|^label$", lambda wanted: wanted.said(wanted.theme.headings, wanted.general("title_endings"))),
+    (r"purpose|goal|objective", lambda wanted: wanted.said(wanted.theme.purposes)),
+    (r"excerpt|summary|resumo", _excerpt),
+    (r"angle|thesis", _angle),
+    (r"call_to_action|^cta", _call),
+    (r"alt_?text|caption_alt", lambda wanted: capital(wanted.theme.scene)),
+    (r"scene|visual|image_?prompt|image_?desc|^prompt$|illustration", lambda wanted: wanted.theme.scene),
+    (r"quer(y|ies)", lambda wanted: wanted.said(wanted.theme.queries)),
+    (r"question", lambda wanted: wanted.said(wanted.theme.questions)),
+    (r"hashtag", _hashtag),
+    (r"keyword|^tag$|categor", lambda wanted: wanted.brief.get("category") or wanted.theme.tag),
+    (r"topic|tema|assunto", lambda wanted: wanted.brief.topic),
+    (r"audience|publico|persona", _audience),
+    (r"language|idioma", lambda wanted: wanted.brief.get("language") or _TAGS[wanted.brief.language]),
+    (r"(^|_)ids?$", _identifier),
+    (r"url|link|href", lambda wanted: wanted.brief.get("url", "link")),
+    (r"date|_at$", lambda _: datetime.now(UTC).date().isoformat()),
+    (r"hook", lambda wanted: wanted.said(wanted.general("hooks"))),
+)
+_TAGS: dict[Language, str] = {"pt": "pt-BR", "en": "en"}

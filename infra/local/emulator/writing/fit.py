@@ -75,13 +75,16 @@ def _lengthened(text: str, low: int, high: int, extras: Sequence[str], at_word: 
             if within(longer, low, high):
                 return longer
     if at_word:
-        return _cut_at_word(at_word, high)
+        return _cut(at_word, low, high)
     longer = text
     for extra in itertools.islice(itertools.cycle(extras or [text or "…"]), 200):
         if len(longer) >= low:
             break
         longer = f"{longer} {extra}".strip()
-    if within(longer, low, high):
-        return longer
-    cut = _cut_at_word(longer, high)
-    return cut if len(cut) >= low else longer[:high]
+    return longer if within(longer, low, high) else _cut(longer, low, high)
+
+
+def _cut(text: str, low: int, high: int) -> str:
+    """At a word where that leaves enough, else wherever the limit falls."""
+    cut = _cut_at_word(text, high)
+    return cut if len(cut) >= low else text[:high]

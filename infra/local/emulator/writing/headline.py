@@ -13,6 +13,7 @@ TITLE = (50, 70)
 SEO_TITLE = (30, 59)
 SEO_DESCRIPTION = (150, 160)
 EXCERPT = (140, 250)
+_FEWEST_TAGS = 3
 
 
 def write_headline(brief: Brief) -> dict[str, Any]:
@@ -74,7 +75,9 @@ def tags(brief: Brief, words: list[str]) -> list[str]:
     phrases = load_phrases(brief.language)
     themes = phrases.ranked_themes(f"{brief.topic} {brief.get('article', 'angle')}")
     short = [word.lower() for word in words if len(word.split()) <= 3]
-    return list(dict.fromkeys([*short, *(theme.tag for theme in themes[:6])]))[:6]
+    found = list(dict.fromkeys([*short, *(theme.tag for theme in themes[:6])]))[:6]
+    common = [theme.tag for theme in phrases.themes if theme.tag not in found]
+    return [*found, *common[: max(0, _FEWEST_TAGS - len(found))]]
 
 
 def main_keyword(brief: Brief) -> str:
@@ -92,7 +95,9 @@ def fit_length(brief: Brief) -> dict[str, Any]:
     general = load_phrases(brief.language).general
     extras = [*general["seo_ends"], *sentences(brief.get("article_summary"))]
     is_title = not draft.endswith((".", "!", "?")) and high <= 80
-    return {"text": fit(draft, low, high, [f"– {ending}" for ending in general["title_endings"]] if is_title else extras)}
+    return {
+        "text": fit(draft, low, high, [f"– {ending}" for ending in general["title_endings"]] if is_title else extras)
+    }
 
 
 def _pairs(texts: list[str]) -> list[str]:

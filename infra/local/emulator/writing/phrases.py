@@ -1,7 +1,7 @@
 """The emulator's own words: themes of this field and phrases between facts, from `phrases.<language>.yaml`."""
 
 import zlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -51,7 +51,7 @@ class Phrases:
 
     def theme_of(self, *texts: str) -> Theme:
         """The theme of texts, the first counting most; the first theme when they say nothing."""
-        total: Counter[str] = Counter()
+        total: defaultdict[str, float] = defaultdict(float)
         for weight, text in zip((3.0, *[1.0] * len(texts)), texts, strict=False):
             for name, score in self.scores(text).items():
                 total[name] += weight * score

@@ -11,7 +11,8 @@ from infra.local.emulator.writing.restate import in_language, paraphrased, simil
 
 _PASSAGE = re.compile(r"^\[(\d+)\]\s*(.*?)(?=\n\s*\n?\[\d+\]|\Z)", re.DOTALL | re.MULTILINE)
 _FACTUAL = re.compile(
-    r"\d|\b(?:exige|exigem|define|pede|deve|devem|permite|trata|requires?|defines?|asks?|covers?|must|limits?)\b", re.IGNORECASE
+    r"\d|\b(?:exige|exigem|define|pede|deve|devem|permite|trata|requires?|defines?|asks?|covers?|must|limits?)\b",
+    re.IGNORECASE,
 )
 _FEWEST_EVIDENCE, _FEWEST_SOURCES = 8, 2
 _ANSWERED = 0.3
@@ -30,7 +31,7 @@ def plan_queries(brief: Brief) -> dict[str, Any]:
 
 
 def pick_quotes(brief: Brief) -> dict[str, Any]:
-    """Whole sentences of a page that say something about the topic, word for word; none from a page in another language."""
+    """Whole sentences of a page about the topic, word for word; none from a page in another language."""
     passages = [(int(number), " ".join(text.split())) for number, text in _PASSAGE.findall(brief.get("passages"))]
     if detect_language(" ".join(text for _, text in passages)) != brief.language:
         return {"quotes": []}
@@ -38,8 +39,9 @@ def pick_quotes(brief: Brief) -> dict[str, Any]:
     candidates = [
         (number, sentence)
         for number, text in passages
+        if not is_injection(text)
         for sentence in sentences(text)
-        if 40 <= len(sentence) <= 400 and sentence.endswith((".", "!")) and _quotable(sentence, brief)
+        if 40 <= len(sentence) <= 400 and sentence.endswith((".", "!")) and stands_alone(sentence, brief.language)
     ]
     ranked = sorted(candidates, key=lambda pair: -_worth(pair[1], wanted))
     most = brief.number("how_many", default=5)
@@ -96,7 +98,9 @@ def plan_article(brief: Brief) -> dict[str, Any]:
         for theme, items in groups
     ]
     if evidence and company:
-        best = max(company, key=lambda item: max(similar(item.text, other.text) for _, items in groups for other in items))
+        best = max(
+            company, key=lambda item: max(similar(item.text, other.text) for _, items in groups for other in items)
+        )
         sections[-1]["evidence_ids"] = [*sections[-1]["evidence_ids"][: _MOST_IDS - 1], best.id]
     reader = brief.audience or phrases.general["reader"]
     angle = brief.get("angle") or (picker.pick(phrases.general["angles"]) or "").format(audience=reader)
@@ -149,10 +153,6 @@ def _follow_up(brief: Brief, open_questions: list[str]) -> list[str]:
     candidates = [query for theme in themes for query in reversed(theme.queries)]
     fresh = [query for query in dict.fromkeys(candidates) if query.casefold() not in asked]
     return fresh[: brief.number("how_many", default=2)]
-
-
-def _quotable(sentence: str, brief: Brief) -> bool:
-    return not is_injection(sentence) and stands_alone(sentence, brief.language)
 
 
 def _worth(sentence: str, wanted: str) -> float:

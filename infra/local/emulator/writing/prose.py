@@ -2,9 +2,10 @@
 
 import re
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
-from infra.local.emulator.language import sentences
+from infra.local.emulator.language import Language, sentences
 from infra.local.emulator.writing.brief import Brief, Evidence
 from infra.local.emulator.writing.phrases import Picker, Theme, load_phrases
 from infra.local.emulator.writing.restate import in_language, in_we, opened, paraphrased, similar
@@ -32,7 +33,7 @@ class Writer:
     picker: Picker = field(init=False)
 
     def __post_init__(self) -> None:
-        self.language = self.brief.language
+        self.language: Language = self.brief.language
         self.phrases = load_phrases(self.language)
         self.general = self.phrases.general
         self.picker = Picker(self.brief.seed, self.written)
@@ -98,7 +99,9 @@ def write_introduction(brief: Brief) -> list[dict[str, Any]]:
     """A situation that the reader knows, what is at stake, one fact, and what the article gives."""
     writer = Writer(brief)
     target = brief.number("words", default=90)
-    first = _kept(plain(writer.picker.pick(writer.general["hooks"])), plain(writer.picker.pick(writer.general["stakes"])))
+    first = _kept(
+        plain(writer.picker.pick(writer.general["hooks"])), plain(writer.picker.pick(writer.general["stakes"]))
+    )
     second: Paragraph = []
     evidence = sorted(writer.usable("evidence"), key=lambda item: -_introduces(item, brief))
     if evidence:
@@ -216,7 +219,7 @@ def _shorten(paragraphs: list[Paragraph], target: int) -> None:
 def _even(evidence: list[Evidence], count: int) -> list[list[Evidence]]:
     size, extra = divmod(len(evidence), count)
     cuts = [number * size + min(number, extra) for number in range(count + 1)]
-    return [evidence[start:end] for start, end in zip(cuts, cuts[1:], strict=False)]
+    return [evidence[start:end] for start, end in pairwise(cuts)]
 
 
 def _kept(*items: dict[str, Any] | None) -> Paragraph:

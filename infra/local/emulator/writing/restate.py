@@ -8,32 +8,33 @@ from infra.local.emulator.writing.brief import Evidence
 from infra.local.emulator.writing.phrases import load_phrases
 
 _MOST_REPLACED = 2
-_STARTERS = {
+_STARTERS: dict[Language, frozenset[str]] = {
     "pt": frozenset(
-        "o a os as um uma uns umas em no na nos nas para por com sem sob sobre entre cada quando se quem ao à aos às do da dos "
-        "das toda todo todas todos essa esse este esta segundo conforme como antes depois durante somos temos fabricamos atuamos".split()
+        """o a os as um uma uns umas em no na nos nas para por com sem sob sobre entre cada quando se quem ao à
+        aos às do da dos das toda todo todas todos essa esse este esta segundo conforme como antes depois
+        durante somos temos fabricamos atuamos""".split()  # noqa: SIM905
     ),
     "en": frozenset(
-        "the a an in on at for with without each when if who to from of all this that these those before after under both "
-        "many most some every between by we our".split()
+        """the a an in on at for with without each when if who to from of all this that these those before after
+        under both many most some every between by we our""".split()  # noqa: SIM905
     ),
 }
-_DANGLING = {
+_DANGLING: dict[Language, re.Pattern[str]] = {
     "pt": re.compile(
-        r"^(?:e|mas|por isso|portanto|assim|porém|contudo|no entanto|além disso|também|isso|isto|ele|ela|eles|elas|ess[ea]s?|"
-        r"est[ea]s?|esse|essa|aquel[ea]s?|tal|tais|todos os (?:dois|três)|as duas|os dois|o texto|o artigo|este artigo|"
-        r"a resposta|o resultado|uma boa prática|em um estudo|a conversa|perguntas|na prática)\b",
+        r"^(?:e|mas|por isso|portanto|assim|porém|contudo|no entanto|além disso|também|isso|isto|ele|ela|eles|elas|"
+        r"ess[ea]s?|est[ea]s?|aquel[ea]s?|tal|tais|todos os (?:dois|três)|as duas|os dois|o texto|o artigo|a resposta|"
+        r"o resultado|uma boa prática|em um estudo|a conversa|perguntas|na prática)\b",
         re.IGNORECASE,
     ),
     "en": re.compile(
-        r"^(?:and|but|so|therefore|thus|however|also|it|they|this|that|these|those|such|both|he|she|the (?:first|second|third) step|"
-        r"the exercise|the lesson|here)\b",
+        r"^(?:and|but|so|therefore|thus|however|also|it|they|this|that|these|those|such|both|he|she|"
+        r"the (?:first|second|third) step|the exercise|the lesson|here)\b",
         re.IGNORECASE,
     ),
 }
 # `O conteúdo, porém, …` answers a sentence that is not there.
 _TURNING = re.compile(r"^(?:\w+\W+){1,4}(?:porém|contudo|no entanto|also|however|still|too)\b", re.IGNORECASE)
-_COMPANY = {
+_COMPANY: dict[Language, tuple[tuple[re.Pattern[str], str], ...]] = {
     "pt": (
         (re.compile(r"^A Lifetrek Medical fabrica\b"), "Fabricamos"),
         (re.compile(r"^A Lifetrek Medical tem\b"), "Temos"),

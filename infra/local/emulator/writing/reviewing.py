@@ -14,9 +14,12 @@ from infra.local.emulator.writing.phrases import load_phrases
 
 _CITATION = re.compile(r"\[\^?\d+\]|\[E\d+\]|<sup>")
 _HEADING = re.compile(r"^#{1,3} (.+)$", re.MULTILINE)
-_REFERENCES = re.compile(r"^#{1,3} (?:Referências|References|Fontes|Sources)\b.*", re.MULTILINE | re.DOTALL | re.IGNORECASE)
+_REFERENCES = re.compile(
+    r"^#{1,3} (?:Referências|References|Fontes|Sources)\b.*", re.MULTILINE | re.DOTALL | re.IGNORECASE
+)
 _INVITES = re.compile(
-    r"\b(?:fale|agende|envie|converse|conheça|solicite|entre em contato|peça|visite|talk|book|send|contact|ask|visit|get in touch|request)\b",
+    r"\b(?:fale|agende|envie|converse|conheça|solicite|entre em contato|peça|visite|"
+    r"talk|book|send|contact|ask|visit|get in touch|request)\b",
     re.IGNORECASE,
 )
 _FAILED = re.compile(r"false|fail|não|too (?:long|short)", re.IGNORECASE)
@@ -45,7 +48,9 @@ def review(brief: Brief) -> dict[str, Any]:
     phrases = load_phrases(brief.language).general["review"]
     draft = brief.get("draft", "text", "content", "article", "section")
     measures = measured(draft, brief)
-    criteria = brief.records("criteria") or [{"name": line} for line in brief.lines("criteria")] or [{"name": "quality"}]
+    criteria = (
+        brief.records("criteria") or [{"name": line} for line in brief.lines("criteria")] or [{"name": "quality"}]
+    )
     scores = [_score(criterion, measures, draft, phrases) for criterion in criteria]
     weakest = min(scores, key=lambda item: item["score"])
     total = round(mean(item["score"] for item in scores))
@@ -86,7 +91,9 @@ def text_score(text: str, brief: Brief) -> int:
     return round(mean(values[name].score for name in ("structure", "claims", "repetition", "topic")))
 
 
-def _score(criterion: dict[str, Any], measures: dict[str, Measure], draft: str, phrases: dict[str, Any]) -> dict[str, Any]:
+def _score(
+    criterion: dict[str, Any], measures: dict[str, Measure], draft: str, phrases: dict[str, Any]
+) -> dict[str, Any]:
     name = str(criterion.get("criterion") or criterion.get("name") or criterion.get("id") or "")
     deciding = _deciding(f"{name} {criterion.get('description', '')} {criterion.get('asks', '')}")
     weakest = min((measures[key] for key in deciding), key=lambda measure: measure.score)
@@ -184,5 +191,3 @@ def _check_failed(check: dict[str, Any]) -> bool:
         if name in check:
             return not check[name]
     return bool(_FAILED.search(str(check.get("result", ""))))
-
-

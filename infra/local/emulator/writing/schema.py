@@ -1,4 +1,4 @@
-"""Walks a JSON schema, Gemini's dialect or standard, and fills it: with a task's suggestions where they fit, else by name."""
+"""Walks a JSON schema, Gemini's dialect or standard, and fills it: with suggestions where they fit, else by name."""
 
 import copy
 from typing import Any
@@ -31,26 +31,25 @@ class SchemaFiller:
 
     def _value(self, schema: Json, suggestion: Any, name: str, depth: int) -> Any:
         schema = self._resolved(schema)
-        if "const" in schema:
-            return schema["const"]
+        if "const" in schema or schema.get("enum"):
+            options = schema.get("enum") or [schema["const"]]
+            return suggestion if suggestion in options else self._writer.choice(options, name)
         if suggestion is None and _nullable(schema):
             return None
-        if schema.get("enum"):
-            options = schema["enum"]
-            return suggestion if suggestion in options else self._writer.choice(options, name)
         match _kind(schema):
             case "object":
-                return self._object(schema, suggestion, depth)
+                found: Any = self._object(schema, suggestion, depth)
             case "array":
-                return self._array(schema, suggestion, name, depth)
+                found = self._array(schema, suggestion, name, depth)
             case "integer" | "number" as kind:
-                return self._number(schema, suggestion, name, whole=kind == "integer")
+                found = self._number(schema, suggestion, name, whole=kind == "integer")
             case "boolean":
-                return suggestion if isinstance(suggestion, bool) else self._writer.truth(name)
+                found = suggestion if isinstance(suggestion, bool) else self._writer.truth(name)
             case "null":
-                return None
+                found = None
             case _:
-                return self._string(schema, suggestion, name)
+                found = self._string(schema, suggestion, name)
+        return found
 
     def _object(self, schema: Json, suggestion: Any, depth: int) -> Json:
         given = suggestion if isinstance(suggestion, dict) else {}
@@ -109,7 +108,9 @@ class SchemaFiller:
             target: Any = self._root
             for step in schema["$ref"].lstrip("#/").split("/"):
                 target = target.get(step, {}) if isinstance(target, dict) else {}
-            return self._resolved({**target, **{key: value for key, value in schema.items() if key != "$ref"}}, depth + 1)
+            return self._resolved(
+                {**target, **{key: value for key, value in schema.items() if key != "$ref"}}, depth + 1
+            )
         for name in ("anyOf", "any_of", "oneOf"):
             if schema.get(name):
                 options = [self._resolved(option, depth + 1) for option in schema[name]]
@@ -139,7 +140,9 @@ def _nullable(schema: Json) -> bool:
 
 
 def _bound(schema: Json, name: str, default: int) -> int:
-    snake = {"minItems": "min_items", "maxItems": "max_items", "minLength": "min_length", "maxLength": "max_length"}[name]
+    snake = {"minItems": "min_items", "maxItems": "max_items", "minLength": "min_length", "maxLength": "max_length"}[
+        name
+    ]
     value = schema.get(name, schema.get(snake))
     # Gemini's own dialect writes 64-bit numbers as text.
     return default if value is None else int(value)
