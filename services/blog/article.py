@@ -118,11 +118,17 @@ def paragraphs_from(written: Iterable[WrittenParagraph], evidence: Mapping[str, 
         [
             Sentence(text=text, evidence_ids=known_ids(sentence.evidence_ids, evidence))
             for sentence in paragraph.sentences
-            if (text := one_line(sentence.text))
+            if (text := as_sentence(sentence.text))
         ]
         for paragraph in written
     ]
     return [paragraph for paragraph in paragraphs if paragraph]
+
+
+def as_sentence(text: str) -> str:
+    """A model's sentence as plain text that begins with a capital letter."""
+    plain = one_line(text)
+    return plain[:1].upper() + plain[1:]
 
 
 def known_ids(ids: Iterable[str], evidence: Mapping[str, Evidence]) -> list[str]:

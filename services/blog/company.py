@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pydantic import BaseModel
 
 from services.blog.payload import BlogRequest, ResearchRequest
-from shared.content.brand import Brand
+from shared.content.brand import Brand, Language
 from shared.research.evidence import Evidence
 from shared.research.plain import one_line
 from shared.research.report import Question
@@ -15,6 +15,10 @@ _MAX_FACTS = 10
 _MAX_PRODUCTS = 5
 _SHORTEST_WORD = 4
 _STEM = 6
+_IN_THE_CATALOGUE: dict[Language, str] = {
+    "pt-BR": "No catálogo da Lifetrek Medical:",
+    "en": "In the catalogue of Lifetrek Medical:",
+}
 
 
 class Product(BaseModel):
@@ -50,16 +54,25 @@ def company_facts(request: BlogRequest | ResearchRequest, products: Iterable[Pro
         if fact.id in brand.always or any(_folded(word) in about for word in fact.about) or "supplier" in fact.about
     }
     facts = [(fact.id, fact.text(request.language)) for fact in brand.facts if fact.id in chosen]
-    facts += [(f"P{number}", text) for number, text in enumerate(_bearing_on(about, products), start=1)]
+    facts += [
+        (f"P{number}", text) for number, text in enumerate(_bearing_on(about, products, request.language), start=1)
+    ]
     return [Evidence(id=key, origin="company", quote=text, statement=text, title=title) for key, text in facts]
 
 
-def _bearing_on(about: str, products: Iterable[Product]) -> list[str]:
-    """Products that share words with the request, the closest first; "Name: description"."""
+def _bearing_on(about: str, products: Iterable[Product], language: Language) -> list[str]:
+    """A sentence on each product that shares words with the request, the closest first."""
     wanted = _stems(about)
     scored = [(len(wanted & _stems(_folded(f"{item.name} {item.category}"))), item) for item in products]
     closest = sorted((pair for pair in scored if pair[0]), key=lambda pair: (-pair[0], pair[1].name))[:_MAX_PRODUCTS]
-    return [one_line(f"{item.name}: {item.description}".rstrip(": "), max_chars=400) for _, item in closest]
+    return [one_line(_sentence_about(item, language), max_chars=400) for _, item in closest]
+
+
+def _sentence_about(product: Product, language: Language) -> str:
+    """What the catalogue says of a product. A first sentence that only repeats the name is left out."""
+    first, _, rest = product.description.partition(". ")
+    says_more = _stems(_folded(first)) - _stems(_folded(product.name))
+    return f"{_IN_THE_CATALOGUE[language]} {product.name}. {product.description if says_more else rest}"
 
 
 def _stems(folded: str) -> set[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from services.blog.answers import RewrittenSentence, RewrittenSentences, SentenceVerdict, Verdicts
-from services.blog.article import Article, Part, Sentence, known_ids
+from services.blog.article import Article, Part, Sentence, as_sentence, known_ids
 from services.blog.checks import CitationTally, Finding, Problem, claim_problem, problem_of
 from services.blog.payload import BlogRequest
 from shared.content.brand import Brand
@@ -198,7 +198,7 @@ def _judged(sentence: Sentence, verdict: SentenceVerdict | None) -> Problem | No
 
 
 def _put_right(rewritten: RewrittenSentence, evidence: Mapping[str, Evidence]) -> Sentence | None:
-    text = one_line(rewritten.text)
+    text = as_sentence(rewritten.text)
     return Sentence(text=text, evidence_ids=known_ids(rewritten.evidence_ids, evidence)) if text else None
 
 

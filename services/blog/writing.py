@@ -215,7 +215,7 @@ class Writer:
         spare = [item for item in self._research.evidence if item.id not in planned]
         own = [item for item in chosen if item.origin == "web"] + spare
         company = [item for item in chosen if item.origin == "company"]
-        return own, company if self._research.evidence else self._research.company_facts
+        return own, company if own or company else self._research.company_facts
 
 
 def words_a_section(sections: int) -> int:

@@ -27,7 +27,8 @@ class PickedQuote(BaseModel):
 class PickedQuotes(BaseModel):
     """Answer to `pick_quotes`."""
 
-    quotes: list[PickedQuote] = Field(description="The best quotes of the page; empty when the page does not help")
+    is_about_topic: bool = Field(description="Whether the page treats the topic of the article at all")
+    quotes: list[PickedQuote] = Field(description="The best quotes of the page; empty when it does not treat the topic")
 
 
 class Reflection(BaseModel):

@@ -120,6 +120,8 @@ async def pick_quotes(
             answer = await models.text(rendered, PickedQuotes)
         except (ModelRefused, ModelOutputInvalid) as error:
             return Problem(what=page.title, reason=error.message)
+        if not answer.is_about_topic:
+            return Problem(what=page.title, reason="The page is about something else.")
         return page, answer.quotes[: depth.quotes_per_page]
 
     results = await concurrently(one(page) for page in notes.pages or [])
@@ -155,10 +157,10 @@ def add_evidence(notes: ResearchNotes, picked: Iterable[tuple[ReadPage, list[Pic
                 )
             )
         if invented:
-            reason = f"{invented} of {len(quotes)} quotes were not word for word on the page and were dropped."
+            reason = f"Quotes that were not word for word on the page were dropped: {invented} of {len(quotes)}."
             notes.problems.append(Problem(what=page.title, reason=reason))
         if page.left_out:
-            reason = f"{page.left_out} passages addressed to a program instead of a reader were left out."
+            reason = f"Passages addressed to a program instead of a reader were left out: {page.left_out}."
             notes.problems.append(Problem(what=page.title, reason=reason))
         notes.sources.append(
             Source(

@@ -1,6 +1,6 @@
 """A research report for people: findings with their quotes and sources, what is missing, what did not work."""
 
-from shared.research.evidence import Evidence
+from shared.research.evidence import Evidence, same_words
 from shared.research.markup import escaped, link, readable_day
 from shared.research.report import ResearchReport
 
@@ -48,5 +48,8 @@ def findings_markdown(report: ResearchReport) -> str:
 
 
 def _finding(item: Evidence, numbers: dict[str, int]) -> str:
+    """The statement with the number of its source, and the exact words unless they are the same."""
     mark = f" [{numbers[item.url]}]" if item.url in numbers else ""
-    return f"{escaped(item.statement or item.quote)}{mark}\n\n> {escaped(item.quote)}"
+    if same_words(item.statement) in ("", same_words(item.quote)):
+        return f"> {escaped(item.quote)}{mark}"
+    return f"{escaped(item.statement)}{mark}\n\n> {escaped(item.quote)}"

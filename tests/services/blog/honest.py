@@ -42,7 +42,8 @@ def records(prompt: RenderedPrompt, name: str) -> list[dict[str, Any]]:
 
 def pick(prompt: RenderedPrompt) -> dict[str, Any]:
     passages = re.findall(r"^\[(\d+)\] (O guia .+)$", input_of(prompt, "passages"), re.MULTILINE)
-    return {"quotes": [{"passage": int(number), "quote": text, "statement": text} for number, text in passages]}
+    quotes = [{"passage": int(number), "quote": text, "statement": text} for number, text in passages]
+    return {"is_about_topic": True, "quotes": quotes}
 
 
 def strategy(prompt: RenderedPrompt) -> dict[str, Any]:

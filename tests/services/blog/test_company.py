@@ -24,13 +24,19 @@ def test_the_facts_for_any_article_are_always_there():
 def test_facts_and_products_that_bear_on_the_topic_are_added():
     found = facts("Eletropolimento de parafusos pediculares")
     assert "C6" in found
-    assert found["P1"] == "Parafuso pedicular: Parafuso de titânio para coluna."
+    assert found["P1"] == "No catálogo da Lifetrek Medical: Parafuso pedicular. Parafuso de titânio para coluna."
     assert "P2" not in found
 
 
 def test_wishes_and_keywords_count_as_topic():
     assert "C14" in facts("Qualidade", angle="metrologia com máquina CMM")
-    assert facts("Qualidade", keywords=["brocas cirúrgicas"])["P1"] == "Broca cirúrgica"
+    assert "Broca cirúrgica." in facts("Qualidade", keywords=["brocas cirúrgicas"])["P1"]
+
+
+def test_a_description_that_begins_with_its_name_does_not_say_it_twice():
+    repeated = [Product(name="Guias cirúrgicos", description="Guias cirúrgicos. Medidas com CMM.", category="")]
+    found = {item.id: item.statement for item in company_facts(BlogRequest(topic="Guias"), repeated, BRAND)}
+    assert found["P1"] == "No catálogo da Lifetrek Medical: Guias cirúrgicos. Medidas com CMM."
 
 
 def test_facts_speak_the_language_of_the_article():

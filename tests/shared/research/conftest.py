@@ -84,7 +84,7 @@ class WebSite:
         return f"https://{HOST}{path}"
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        """A page of PAGES by its name, or what the address asks for: /status/404, /type/image/png, /hops/3, /to?where="""
+        """A page of PAGES by its name, or what is asked for: /status/404, /type/image/png, /hops/3, /to?where=…"""
         self.requests.append(request)
         name, *arguments = request.path.strip("/").split("/")
         if name in ("endless", "stalled"):

@@ -33,11 +33,12 @@ def quote_the_page(prompt: RenderedPrompt) -> dict[str, Any]:
     """What an honest model picks: the two sentences that say something."""
     passages = re.findall(r"^\[(\d+)\] (.+)$", input_of(prompt, "passages"), re.MULTILINE)
     return {
+        "is_about_topic": True,
         "quotes": [
             {"passage": int(number), "quote": text, "statement": f"Diz: {text}"}
             for number, text in passages
             if "registros" in text or "validação" in text
-        ]
+        ],
     }
 
 
@@ -97,12 +98,12 @@ async def test_quotes_that_are_not_on_the_page_are_dropped_and_noted():
         honest = quote_the_page(prompt)
         made_up = {"passage": 1, "quote": "Implantes da concorrência falham em 40% dos casos.", "statement": "x"}
         elsewhere = {**honest["quotes"][0], "passage": 99}
-        return {"quotes": [made_up, elsewhere, *honest["quotes"][1:]]}
+        return {**honest, "quotes": [made_up, elsewhere, *honest["quotes"][1:]]}
 
     report = await run(models(pick_quotes=invent))
     assert not any("40%" in item.quote for item in report.evidence)
     assert len(report.evidence) == 4
-    assert "1 of 3 quotes were not word for word" in report.problems[0].reason
+    assert "not word for word on the page were dropped: 1 of 3" in report.problems[0].reason
 
 
 async def test_instructions_in_a_page_change_nothing():
@@ -153,6 +154,17 @@ async def test_a_page_that_a_model_refuses_is_noted_and_done_without():
     assert report.problems[0].what == "Sobre UM"
 
 
+async def test_a_page_about_something_else_gives_no_evidence():
+    def judge(prompt: RenderedPrompt) -> dict[str, Any]:
+        return {**quote_the_page(prompt), "is_about_topic": "UM exige" not in prompt.text}
+
+    scripted = models(pick_quotes=judge)
+    scripted.found = {"*": list(PAGES)[:3]}
+    report = await run(scripted)
+    assert "https://um.test/a" not in {item.url for item in report.evidence}
+    assert report.problems[0].reason == "The page is about something else."
+
+
 async def test_the_same_words_on_two_pages_are_one_quote():
     pages = Pages({**PAGES, "https://dois.test/a": PAGES["https://um.test/a"]})
     scripted = models(reflect={"is_sufficient": True, "gap": "", "follow_up_queries": ["terceira busca"]})
@@ -198,7 +210,7 @@ async def test_rounds_end_even_when_it_is_never_enough(level: ResearchLevel, rou
 async def test_too_little_evidence_is_never_sufficient_and_is_an_error_people_understand():
     desk = Desk()
     with pytest.raises(SourcesInsufficient, match="0 usable quotes from 0 sources") as caught:
-        await run(models(pick_quotes={"quotes": []}), desk=desk)
+        await run(models(pick_quotes={"is_about_topic": True, "quotes": []}), desk=desk)
     assert caught.value.stage == "research"
     assert not caught.value.retryable
     assert json.loads(desk.saved[-1])["finished"] is False  # a retry reads the pages again
