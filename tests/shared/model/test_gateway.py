@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, field_validator
 from shared.engine.errors import (
     BudgetExceeded,
     LeaseLost,
+    ModelError,
     ModelOutputInvalid,
     ModelRefused,
     ModelRejected,
@@ -341,6 +342,20 @@ async def test_50_calls_at_once_stay_within_the_limit(provider: Provider, jobs: 
     assert len(refused) + len(answered) == 50
     assert answered
     assert await books.spent_usd() <= Decimal("0.9")
+    await assert_books_are_true(books, provider)
+
+
+async def test_the_books_stay_true_when_much_goes_wrong_at_once(provider: Provider, jobs: Jobs, books: Books) -> None:
+    faults = ["429", "500", "503", "slow", "truncated", "malformed_json", "safety", "safety_answer", "empty"]
+    await provider.rates(slow_ms=20, **dict.fromkeys(faults, 0.05))
+    workers = [provider.models(await jobs.claimed()) for _ in range(3)]
+    texts = [workers[number % 3].text(TITLE, Title, variant=number) for number in range(40)]
+    searches = [workers[number % 3].search(SEARCH, variant=number) for number in range(20)]
+    results = await asyncio.gather(*texts, *searches, return_exceptions=True)
+    failures = [result for result in results if isinstance(result, BaseException)]
+    assert all(isinstance(failure, ModelError) for failure in failures)
+    assert len(failures) < 30
+    assert {"settled", "failed"} == set(await books.statuses())
     await assert_books_are_true(books, provider)
 
 
