@@ -180,6 +180,9 @@ declare
   job record;
   again boolean;
   pause_s double precision;
+  message constant text := coalesce(nullif(fail_job.error ->> 'message', ''), 'The job failed without saying why.');
+  problem constant jsonb := case when jsonb_typeof(fail_job.error) = 'object' then fail_job.error else '{}' end
+    || jsonb_build_object('message', message);
 begin
   select j.worker, j.attempts, j.max_attempts, k.retry_base_s, k.retry_cap_s into job
   from public.jobs j join public.job_kinds k on k.name = j.kind
@@ -191,15 +194,15 @@ begin
   pause_s := random() * least(job.retry_cap_s, job.retry_base_s * 2 ^ least(job.attempts - 1, 30));
   update public.jobs j set
     status = case when again then 'queued' else 'failed' end,
-    error = case when not again then coalesce(fail_job.error ->> 'message', 'The job failed without saying why.') end,
-    error_detail = fail_job.error,
+    error = case when not again then message end,
+    error_detail = problem,
     completed_at = case when not again then clock_timestamp() end,
     scheduled_for = case when again then clock_timestamp() + make_interval(secs => pause_s) else j.scheduled_for end,
     lease_token = null, lease_expires_at = null, updated_at = clock_timestamp()
   where j.id = fail_job.job_id;
   perform engine.abandon_calls(fail_job.job_id);
   insert into public.job_events (job_id, kind, actor, attempt, detail)
-  values (fail_job.job_id, case when again then 'retried' else 'failed' end, job.worker, job.attempts, jsonb_build_object('error', fail_job.error)
+  values (fail_job.job_id, case when again then 'retried' else 'failed' end, job.worker, job.attempts, jsonb_build_object('error', problem)
     || case when again then jsonb_build_object('after_s', round(pause_s::numeric, 3)) else '{}' end);
   return case when again then 'queued' else 'failed' end;
 end $$;
