@@ -91,6 +91,22 @@ class Article(BaseModel):
         """The article as plain text, for prompts."""
         return "\n\n".join(part.as_text() for part in self.parts)
 
+    def without_repeats(self) -> "Article":
+        """The article without sentences that it has already said in the same words."""
+        said: set[str] = set()
+
+        def is_new(sentence: Sentence) -> bool:
+            words = sentence.text.casefold().strip(" .!?")
+            known = words in said
+            said.add(words)
+            return not known
+
+        parts = [
+            part.with_sentences([sentence if is_new(sentence) else None for sentence in part.sentences])
+            for part in self.parts
+        ]
+        return self.with_parts({part.name: part for part in parts})
+
     def with_parts(self, parts: Mapping[str, Part]) -> "Article":
         """The article with the named parts replaced."""
         return self.model_copy(

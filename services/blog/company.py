@@ -53,6 +53,8 @@ def company_facts(request: BlogRequest | ResearchRequest, products: Iterable[Pro
         for fact in ranked[:_MAX_FACTS]
         if fact.id in brand.always or any(_folded(word) in about for word in fact.about) or "supplier" in fact.about
     }
+    if request.research_level == "none":  # they are all that the article can stand on
+        chosen = {fact.id for fact in brand.facts}
     facts = [(fact.id, fact.text(request.language)) for fact in brand.facts if fact.id in chosen]
     facts += [
         (f"P{number}", text) for number, text in enumerate(_bearing_on(about, products, request.language), start=1)

@@ -72,7 +72,7 @@ class BlogSteps:
         async with self._timed("verify", state) as seconds:
             await self._ports.report("Checking citations…", None, None)
             checker = FactChecker(self._ports.models, request, state["research"], self._brand)
-            verified = await checker.verify(state["article"], self._ports.report)
+            verified = await checker.verify(state["article"].without_repeats(), self._ports.report)
             article = verified.article
             headline, replaced = without_claims(article.headline, article, request, self._brand)
         return {

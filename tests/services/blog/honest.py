@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from string import ascii_lowercase
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -62,15 +63,16 @@ def strategy(prompt: RenderedPrompt) -> dict[str, Any]:
 
 
 def paragraphs(prompt: RenderedPrompt, words: int) -> list[dict[str, Any]]:
-    """About `words` words: each piece of evidence said once, and sentences that state no fact."""
+    """About `words` words: each piece of evidence said once, and sentences that state no fact, each its own."""
     facts = [{"text": item["statement"], "evidence_ids": [item["id"]]} for item in records(prompt, "evidence")]
     used = sum(len(fact["text"].split()) for fact in facts)
-    plain = {
-        "text": "Quem compra ganha tempo quando pede a prova certa logo na primeira conversa com a fábrica.",
-        "evidence_ids": [],
-    }
-    count = max((words - used) // len(plain["text"].split()), 1)
-    return [{"sentences": [*facts, plain]}, *({"sentences": [plain] * 4} for _ in range(count // 4))]
+    place = f"{prompt.name} {input_of(prompt, 'heading')}"
+    plain = [
+        {"text": f"Quem compra ganha tempo quando pede a prova certa logo em {place} {letter}.", "evidence_ids": []}
+        for letter in ascii_lowercase
+    ]
+    count = (words - used) // len(plain[0]["text"].split())
+    return [{"sentences": [*facts, plain[0]]}, *({"sentences": plain[at : at + 4]} for at in range(1, count, 4))]
 
 
 def verdicts(prompt: RenderedPrompt) -> dict[str, Any]:

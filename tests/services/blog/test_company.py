@@ -48,6 +48,10 @@ def test_there_are_never_too_many():
     assert len(facts(topic)) <= 15
 
 
+def test_without_research_all_facts_are_there():
+    assert len(facts("Quem somos", research_level="none")) == len(BRAND.facts)
+
+
 def test_the_question_carries_what_is_known():
     question = research_question(BlogRequest(topic="UDI", pain_point="recolhimentos", angle="lotes"), PRODUCTS, BRAND)
     assert question.angle == "lotes\nrecolhimentos"
