@@ -2,7 +2,8 @@
 
 Importing what every service needs takes over a second; forking a process that has done so takes milliseconds. So a
 killed worker accepts requests again almost at once. Only packages from elsewhere are imported here, never our own
-code: a service that is restarted after an edit runs the edited code.
+code: a service that is restarted after an edit runs the edited code. What a program imports beyond that, it writes down
+when it is ready; from its next start on it has a warm process of its own.
 
 An order is one message on the control socket: JSON, with file descriptors beside it. The first of them is a pipe, to
 which the new process writes its id; the others are listening sockets.
@@ -17,14 +18,15 @@ import os
 import signal
 import socket
 import sys
+import sysconfig
 import time
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NoReturn
 
-from infra.local.imports import third_party_imports
 from infra.local.prctl import die_with, set_name
 
 COMMON = (
@@ -35,27 +37,36 @@ COMMON = (
     "psycopg",
     "psycopg_pool",
     "pydantic",
+    "pydantic.v1",  # fastapi loads it when an application is put together
     "pydantic_settings",
     "starlette",
     "structlog",
     "uvicorn",
     "uvicorn.lifespan.on",
+    "uvicorn.loops.auto",
     "uvicorn.loops.uvloop",
+    "uvicorn.protocols.http.auto",
     "uvicorn.protocols.http.httptools_impl",
+    "uvicorn.protocols.websockets.auto",
     "uvloop",
     "yaml",
 )
 MAX_ORDER_BYTES = 64 * 1024
 _MAX_DESCRIPTORS = 8
-ROOT = Path(__file__).parents[2]
 _ADOPTION_TIMEOUT_S = 5.0
+_INSTALLED = tuple({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
+_common_modules: set[str] = set()
 
 
-def serve(control: socket.socket, modules: Sequence[str]) -> NoReturn:
-    """Import the modules, then fork a process for each order until the other end of the socket is gone."""
+def import_all(modules: Sequence[str]) -> None:
+    """Import what can be imported; a program will say by itself what it misses."""
     for module in modules:
-        with suppress(ImportError):  # the service itself will say what it misses
+        with suppress(ImportError):
             importlib.import_module(module)
+
+
+def serve(control: socket.socket) -> NoReturn:
+    """Fork a process for each order until the other end of the socket is gone."""
     # What is here now is shared with all children for good: the collector need not touch, and so copy, its pages.
     gc.collect()
     gc.freeze()
@@ -121,10 +132,28 @@ def _run_web(order: dict[str, Any], sockets: list[int]) -> int:
     """What `uvicorn <target> --factory` does, on a socket that is listening already."""
     import uvicorn  # noqa: PLC0415 - loaded above, in the warm process
 
-    config = uvicorn.Config(order["target"], factory=True, access_log=False)
-    server = uvicorn.Server(config)
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            _record_imports(Path(order["imports"]))
+
+    server = Server(uvicorn.Config(order["target"], factory=True, access_log=False))
     server.run(sockets=[socket.socket(fileno=sockets[0])])
     return 0 if server.started else 3
+
+
+def _record_imports(path: Path) -> None:
+    """Write down which installed modules the program had imported when it was ready, in order, for its next start."""
+    loaded = [
+        name for name, module in list(sys.modules.items()) if _is_installed(module) and name not in _common_modules
+    ]
+    draft = path.with_suffix(f".{os.getpid()}")
+    draft.write_text(json.dumps(loaded))
+    draft.replace(path)
+
+
+def _is_installed(module: ModuleType) -> bool:
+    return (getattr(module, "__file__", None) or "").startswith(_INSTALLED)
 
 
 def _run_coroutine(order: dict[str, Any], _sockets: list[int]) -> int:
@@ -138,8 +167,8 @@ def _run_coroutine(order: dict[str, Any], _sockets: list[int]) -> int:
 
 def _run_forkserver(order: dict[str, Any], sockets: list[int]) -> NoReturn:
     """A second, warmer process that has imported what one program needs beyond the common packages."""
-    module = order["target"].partition(":")[0]
-    serve(socket.socket(fileno=sockets[0]), third_party_imports(module, ROOT))
+    import_all(json.loads(Path(order["imports"]).read_bytes()))
+    serve(socket.socket(fileno=sockets[0]))
 
 
 _RUNNERS = {"web": _run_web, "coroutine": _run_coroutine, "forkserver": _run_forkserver}
@@ -151,7 +180,9 @@ def main() -> NoReturn:
     parser.add_argument("--control", type=int, required=True)
     arguments = parser.parse_args()
     set_name("forkserver")
-    serve(socket.socket(fileno=arguments.control), COMMON)
+    import_all(COMMON)
+    _common_modules.update(sys.modules)
+    serve(socket.socket(fileno=arguments.control))
 
 
 if __name__ == "__main__":

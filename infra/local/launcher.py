@@ -19,6 +19,8 @@ from infra.local.state import StateDir
 
 ROOT = Path(__file__).parents[2]
 _BASE = ""
+# Below this, a warm process of its own would cost more memory than it saves time.
+_FEW_IMPORTS = 10
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class _ForkServer:
 
 
 class Launcher:
-    """Starts programs from warm processes: one with what all import, and from it one for each program."""
+    """Starts programs from warm processes: one with what all import, and from it one for each that imports more."""
 
     def __init__(self, state: StateDir, reaper: Reaper) -> None:
         self._state = state
@@ -97,21 +99,24 @@ class Launcher:
             "name": program.name,
             "runner": program.runner,
             "target": program.target,
+            "imports": str(self._state.imports(program.name)),
             "env": dict(program.env),
             "socket_names": list(program.socket_names),
         }
         return await self._send(server, order, program.sockets)
 
     async def _server_for(self, program: Program) -> str:
-        """Key of a living warm process for the program; it is started when it is not there, or not there any more."""
+        """Key of a living warm process for the program, which is started unless it is there."""
+        if not self._is_alive(_BASE):
+            self.start()
+        if not self._imports_much(program):
+            return _BASE
         if not self._is_alive(program.name):
-            if not self._is_alive(_BASE):
-                self.start()
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             order = {
                 "name": f"warm {program.name}",
                 "runner": "forkserver",
-                "target": program.target,
+                "imports": str(self._state.imports(program.name)),
                 "env": {},
                 "socket_names": [],
             }
@@ -119,6 +124,13 @@ class Launcher:
                 pid = await self._send(_BASE, order, [theirs])
             self._servers[program.name] = _ForkServer(pid, ours, self._reaper.watch(pid))
         return program.name
+
+    def _imports_much(self, program: Program) -> bool:
+        """By what it had imported when it last was ready."""
+        try:
+            return len(json.loads(self._state.imports(program.name).read_bytes())) > _FEW_IMPORTS
+        except FileNotFoundError:
+            return False
 
     def _is_alive(self, key: str) -> bool:
         server = self._servers.get(key)

@@ -55,6 +55,10 @@ class StateDir:
         """Log file of a process."""
         return self.logs / f"{name}.log"
 
+    def imports(self, name: str) -> Path:
+        """File with the modules that a program imports, which it writes when it is ready."""
+        return self.path / "imports" / f"{name}.json"
+
     def create(self) -> None:
         """Make the directory, for our eyes only. As root, Postgres runs as another user, who may pass through."""
         self.path.mkdir(parents=True, exist_ok=True)
@@ -62,7 +66,8 @@ class StateDir:
         if user is not None:
             os.chown(self.path, -1, user.pw_gid)
         self.path.chmod(0o700 if user is None else 0o710)
-        self.logs.mkdir(mode=0o700, exist_ok=True)
+        for folder in ("logs", "imports"):
+            (self.path / folder).mkdir(mode=0o700, exist_ok=True)
 
     def open_log(self, name: str) -> int:
         """File descriptor that appends to the log. A log that has grown large is set aside first."""

@@ -174,13 +174,23 @@ def test_a_request_to_a_killed_service_waits_instead_of_being_refused(mine):
         assert status_of(mine.url("template") + "/readyz") == 200
 
 
+def test_a_restarted_process_comes_from_a_warm_one_that_has_imported_packages_and_none_of_our_code(mine):
+    imported = json.loads((mine.state / "imports" / "gateway.json").read_bytes())
+    assert "jwt" in imported
+    assert not [name for name in imported if name.startswith(("infra", "shared", "services"))]
+    dead = mine.kill("gateway")
+    poll(lambda: mine.pids["gateway"] != dead)
+    assert "warm gateway" in [process.name() for process in mine.living()]
+
+
 def test_the_stack_survives_its_warm_processes(mine):
     for process in mine.living():
-        if process.name() in ("forkserver", "warm template"):
+        if process.name() in ("forkserver", "warm gateway"):
             process.kill()
-    dead = mine.kill("template")
-    poll(lambda: mine.pids["template"] != dead)
-    assert status_of(mine.url("template") + "/readyz") == 200
+    for name in ("template", "gateway"):
+        dead = mine.kill(name)
+        poll(lambda name=name, dead=dead: mine.pids[name] != dead)
+        assert status_of(mine.url(name) + "/readyz") == 200
 
 
 def test_a_killed_postgres_comes_back_with_what_was_committed(mine):

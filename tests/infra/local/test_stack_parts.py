@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from infra.local.errors import UnknownServiceError
-from infra.local.imports import third_party_imports
 from infra.local.ports import free_port, listen
 from infra.local.programs import Addresses, Programs
 from infra.local.services import ROOT, choose, discover
@@ -23,21 +22,6 @@ from infra.local.supervisor import pause_before_restart
 def test_a_process_restarts_at_once_and_waits_only_when_it_keeps_dying():
     pauses = [pause_before_restart(short_lives) for short_lives in range(1, 13)]
     assert pauses == [0, 0, 0, 0, 0, 0.25, 0.5, 1, 2, 4, 5, 5]
-
-
-def test_imports_are_followed_through_our_own_modules_and_stop_at_others(tmp_path):
-    service = tmp_path / "services" / "tool"
-    service.mkdir(parents=True)
-    (service / "__init__.py").write_text("import yaml\n")
-    (service / "app.py").write_text(
-        "import json\nfrom typing import TYPE_CHECKING\nfrom google import genai\nfrom services.tool import steps\n"
-        "if TYPE_CHECKING:\n    import torch\ndef later():\n    import pandas\n"
-    )
-    (service / "steps.py").write_text("import services.tool.app\nfrom langgraph.graph import StateGraph\n")
-    found = third_party_imports("services.tool.app", tmp_path)
-    assert set(found) >= {"yaml", "json", "google", "google.genai", "langgraph.graph"}
-    assert not {"torch", "pandas"} & set(found)
-    assert not [name for name in found if name.startswith("services")]
 
 
 def test_services_are_found_by_the_catalogue_and_their_folders():
