@@ -15,6 +15,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from infra.local.migrate import sync_catalog
 from tests.running_stack import RunningStack
 
 Row = dict[str, Any]
@@ -93,7 +94,7 @@ class Office:
         answer.raise_for_status()
 
     async def meter(self) -> Row:
-        return (await self.http.get(f"{self.stack['model_url']}/__emulator/meter")).json()
+        return (await self.http.get(f"{self.stack['model_url']}/__emulator/meter")).json()["totals"]
 
     async def reset_meter(self) -> None:
         (await self.http.post(f"{self.stack['model_url']}/__emulator/meter/reset")).raise_for_status()
@@ -115,7 +116,8 @@ async def office_on(stack: RunningStack) -> AsyncIterator[Office]:
 
 @pytest.fixture
 async def office(stack: RunningStack) -> AsyncIterator[Office]:
-    """On the stack that the session shares; leaves the emulator well-behaved."""
+    """On the stack that the session shares; leaves the emulator well-behaved and the catalogue as it was."""
     async with office_on(stack) as office:
         yield office
         await office.faults()
+        await asyncio.to_thread(sync_catalog, stack["database_url"])
