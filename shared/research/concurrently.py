@@ -8,11 +8,19 @@ T = TypeVar("T")
 
 
 async def concurrently(jobs: Iterable[Awaitable[T]]) -> list[T]:
-    """Results in order. The first error stops the others before it is raised, so no paid call runs on unseen."""
+    """Results in order. When some fail, the others end first and then the first error is raised.
+
+    A call to a model that runs beside a failed one is being paid for: it gets the time to be recorded, and the next
+    attempt has it for nothing. Cancelling the whole cancels them all and waits until they have stopped.
+    """
     tasks = [asyncio.ensure_future(job) for job in jobs]
     try:
-        return await asyncio.gather(*tasks)
+        results = await asyncio.gather(*tasks, return_exceptions=True)
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [task.result() for task in tasks]
