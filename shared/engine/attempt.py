@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import psycopg
 import structlog
@@ -15,7 +15,6 @@ from shared.engine.job import Lease
 T = TypeVar("T")
 Reason = TypeVar("Reason", bound=AttemptInterrupted)
 
-_left_behind: set[asyncio.Task[Any]] = set()
 _log = structlog.get_logger(__name__)
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 2.0
@@ -82,28 +81,3 @@ class Attempt:
                 _log.warning("database_away", error=str(error).strip(), next_try_in_s=pause_s)
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
-
-
-async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
-    """The result of `work`, or TimeoutError after `seconds`, on the dot.
-
-    psycopg takes up to ten seconds to give up a query whose connection has gone silent. `asyncio.timeout` would wait
-    for that; here it is left behind.
-    """
-    task = asyncio.create_task(work)
-    try:
-        done, _ = await asyncio.wait({task}, timeout=seconds)
-    finally:
-        if not task.done():
-            task.cancel()
-            _left_behind.add(task)
-            task.add_done_callback(_forget)
-    if not done:
-        raise TimeoutError
-    return task.result()
-
-
-def _forget(task: asyncio.Task[Any]) -> None:
-    _left_behind.discard(task)
-    if not task.cancelled() and (error := task.exception()):
-        _log.debug("error_left_behind", error=repr(error))

@@ -4,7 +4,7 @@
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from shared.engine.job import DueJob
@@ -35,11 +35,13 @@ class CloudTasksDelivery:
         location: str,
         invoker: str,
         worker_urls: Mapping[str, str],
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._client = client
         self._location = f"projects/{project}/locations/{location}"
         self._invoker = invoker
         self._urls = worker_urls
+        self._now = now
 
     async def deliver(self, job: DueJob) -> None:
         """Creates the task; that it exists already is success.
@@ -53,7 +55,8 @@ class CloudTasksDelivery:
         if url is None:
             raise LookupError(f"WORKER_URLS has no address for the service {job.service}")
         try:
-            await self._client.create_task(self._request(job, url.rstrip("/")), timeout=CREATE_TIMEOUT_S)  # pyright: ignore[reportUnknownMemberType]
+            request = self._request(job, url.rstrip("/"))
+            await self._client.create_task(request, timeout=CREATE_TIMEOUT_S)  # pyright: ignore[reportUnknownMemberType]
         except AlreadyExists:
             return
 
@@ -62,7 +65,7 @@ class CloudTasksDelivery:
         return {
             "parent": queue,
             "task": {
-                "name": f"{queue}/tasks/{task_id(job, time.time())}",
+                "name": f"{queue}/tasks/{task_id(job, self._now())}",
                 "http_request": {
                     "http_method": "POST",
                     "url": f"{url}/jobs/{job.id}",

@@ -17,8 +17,9 @@ from uuid import UUID
 import psycopg
 import structlog
 
-from shared.engine.attempt import Attempt, within
+from shared.engine.attempt import Attempt
 from shared.engine.context import JobContext
+from shared.engine.deadline import within
 from shared.engine.draining import Drain
 from shared.engine.errors import (
     AttemptInterrupted,

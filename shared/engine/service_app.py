@@ -1,8 +1,9 @@
 """What every service's HTTP side has alike: JSON errors, headers, health. No page describes it to strangers."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from http import HTTPStatus
+from typing import Any
 
 import psycopg
 import structlog
@@ -12,6 +13,10 @@ from fastapi.responses import JSONResponse
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.engine.deadline import within
+
+READY_WITHIN_S = 2.0
 
 _log = structlog.get_logger(__name__)
 
@@ -48,11 +53,11 @@ def create_service_app(
     title: str,
     *,
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
-    is_ready: Callable[[], Awaitable[bool]],
+    is_ready: Callable[[], Coroutine[Any, Any, bool]],
 ) -> FastAPI:
     """An application with `GET /healthz` (the process runs), `GET /readyz` (`is_ready` says so), and nothing else.
 
-    `is_ready` may raise `psycopg.Error`, which counts as no. Errors say nothing of the server's insides.
+    `is_ready` may raise `psycopg.Error`, which counts as no, as does no answer within two seconds. Errors say nothing of the server's insides.
     """
     app = FastAPI(title=title, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(_SecurityHeaders)
@@ -66,9 +71,9 @@ def create_service_app(
 
     async def readyz() -> JSONResponse:
         try:
-            ready = await is_ready()
-        except psycopg.Error as error:
-            _log.warning("not_ready", error=str(error).strip())
+            ready = await within(READY_WITHIN_S, is_ready())
+        except (psycopg.Error, TimeoutError) as error:
+            _log.warning("not_ready", error=str(error).strip() or "no answer in time")
             ready = False
         if ready:
             return JSONResponse({"status": "ready"})
