@@ -63,21 +63,24 @@ class Sketch(ImageDraw.ImageDraw):
         return (*self.at(x0, y0), *self.at(x1, y1))
 
 
-def draw_scene(stage: Stage, words: str) -> None:
-    """The scene that fits the words best."""
-    folded = fold(words)
-    for pattern, scene in _SCENES:
-        if re.search(pattern, folded):
-            scene(stage)
-            return
+def draw_scene(stage: Stage, texts: list[str]) -> None:
+    """The scene of the first text that speaks of one; the part alone when none does."""
+    for text in texts:
+        for pattern, scene in _SCENES:
+            if re.search(pattern, fold(text)):
+                scene(stage)
+                return
     _alone(stage)
 
 
-def part_for(words: str) -> PartDrawer:
-    """The part that the words speak of; a turned part when they name none."""
-    folded = fold(words)
-    found = [(match.start(), part) for pattern, part in _PARTS if (match := re.search(pattern, folded))]
-    return min(found, key=lambda pair: pair[0])[1] if found else turned_shaft
+def part_for(texts: list[str]) -> PartDrawer:
+    """The part that the first text names that names any; a turned part when none does."""
+    for text in texts:
+        folded = fold(text)
+        found = [(match.start(), part) for pattern, part in _PARTS if (match := re.search(pattern, folded))]
+        if found:
+            return min(found, key=lambda pair: pair[0])[1]
+    return turned_shaft
 
 
 def _alone(stage: Stage) -> None:
@@ -142,7 +145,7 @@ def _recorded(stage: Stage) -> None:
     """A record with its checks, the part in front of it."""
     sheet = _sheet(round(stage.unit * 0.98 * DRAWN_SCALE), stage.palette)
     place(stage.canvas, smooth(sheet), stage.at(-0.12, 0.0), angle=5, shadow=90)
-    place(stage.canvas, stage.part(round(stage.unit * 0.78), stage.palette), stage.at(0.38, 0.14), angle=-30)
+    place(stage.canvas, stage.part(round(stage.unit * 0.78), stage.palette), stage.at(0.34, 0.14), angle=-30)
 
 
 def _sheet(height: int, palette: Palette) -> Image.Image:
@@ -283,7 +286,7 @@ _PARTS: tuple[tuple[str, PartDrawer], ...] = (
 _SCENES: tuple[tuple[str, Callable[[Stage], None]], ...] = (
     (r"laser|udi\b|datamatrix|rastreab|traceab|marking|gravacao", _marked),
     (r"electropolish|eletropol|rugosid|roughness|mirror|surface|acabamento|polid", _polished),
-    (r"coordinate|cmm|metrolog|measur|medi[rc]|caliper|inspection light|probe", _measured),
+    (r"coordinate|cmm|metrolog|measur|\bmedir|medicao|caliper|inspection light|probe", _measured),
     (r"clean room|sala limpa|gloved|tray|steril|esteril", _clean),
     (r"binder|record|registro|document|archive|office|drawing|files|audit|qualidade|quality|iso \d", _recorded),
     (r"lathe|torno|machining|usinag|turning|bushing|\bcnc\b|bars?\b", _turned),

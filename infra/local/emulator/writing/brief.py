@@ -26,6 +26,7 @@ _QUESTION_START = re.compile(
     re.IGNORECASE,
 )
 _VERB = re.compile(r"^(?:\w+(?:ar|er|ir)|choose|make|specify|select|read|judge|avoid|use)\s+", re.IGNORECASE)
+_PREPOSITION = re.compile(r"^(?:com|em|de|para|por|with|in|for|to|of)\s+", re.IGNORECASE)
 _ARTICLE = re.compile(r"^(?:a|o|as|os|um|uma|the|an)\s+", re.IGNORECASE)
 _LONGEST_CORE_WORDS = 5
 
@@ -137,6 +138,7 @@ def noun_phrase(text: str) -> str:
     bare = _QUESTION_START.sub("", beginning)
     if bare != beginning:
         bare = _VERB.sub("", bare)
+        bare = _PREPOSITION.sub("", bare)
     bare = _ARTICLE.sub("", bare)
     words = bare.split()[:_LONGEST_CORE_WORDS]
     while len(words) > 1 and (len(words[-1]) <= 3 and words[-1].islower()):

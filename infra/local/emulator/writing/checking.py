@@ -38,8 +38,8 @@ _APPROVAL = re.compile(r"\b(?:FDA|CE|MDSAP|MDR|INMETRO|GMP|ISO\s?\d{3,5}(?::\d{4
 _TOO_COMMON = frozenset(
     content_stems(
         "além disso mesma forma tempo prática também nesse ponto paralelo vale lembrar convém saber bom ter presente "
-        "segundo lembra caso lado acordo texto artigo according article explains addition practice worth remembering helps "
-        "know case side nossa nosso fabricamos temos somos our make have own"
+        "segundo lembra caso lado acordo texto artigo according article explains addition practice worth remembering "
+        "helps know case side nossa nosso fabricamos temos somos our make have own"
     )
 )
 

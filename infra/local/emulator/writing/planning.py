@@ -14,6 +14,7 @@ _FACTUAL = re.compile(
     r"\d|\b(?:exige|exigem|define|pede|deve|devem|permite|trata|requires?|defines?|asks?|covers?|must|limits?)\b",
     re.IGNORECASE,
 )
+_POINTING = re.compile(r"\b(?:[dn]?ess[ea]s?|[dn]est[ea]s?|this|these|those|such)\b", re.IGNORECASE)
 _FEWEST_EVIDENCE, _FEWEST_SOURCES = 8, 2
 _ANSWERED = 0.3
 _ALIKE = 0.6
@@ -98,9 +99,8 @@ def plan_article(brief: Brief) -> dict[str, Any]:
         for theme, items in groups
     ]
     if evidence and company:
-        best = max(
-            company, key=lambda item: max(similar(item.text, other.text) for _, items in groups for other in items)
-        )
+        told = " ".join(item.text for item in groups[-1][1])
+        best = max(company, key=lambda item: (item.id.startswith("C"), similar(item.text, told)))
         sections[-1]["evidence_ids"] = [*sections[-1]["evidence_ids"][: _MOST_IDS - 1], best.id]
     reader = brief.audience or phrases.general["reader"]
     angle = brief.get("angle") or (picker.pick(phrases.general["angles"]) or "").format(audience=reader)
@@ -157,7 +157,10 @@ def _follow_up(brief: Brief, open_questions: list[str]) -> list[str]:
 
 def _worth(sentence: str, wanted: str) -> float:
     stems, asked = set(content_stems(sentence)), set(content_stems(wanted))
-    return len(stems & asked) + (1.5 if _FACTUAL.search(sentence) else 0.0) + 0.02 * len(stems)
+    factual = 1.5 if _FACTUAL.search(sentence) else 0.0
+    # A sentence that points at another one says less by itself.
+    pointing = 1.5 if _POINTING.search(sentence) else 0.0
+    return len(stems & asked) + factual - pointing + 0.02 * len(stems)
 
 
 def _answered(question: str, evidence: list[Evidence]) -> bool:
@@ -173,8 +176,9 @@ def _grouped(brief: Brief, phrases: Phrases, evidence: list[Evidence]) -> list[t
     largest = sorted(groups, key=lambda name: -(len(groups[name]) + min(2.0, topical[name])))
     kept = largest[: 4 if len(evidence) < 12 else 5]
     for name in largest[len(kept) :]:
-        joined = min(kept, key=lambda other: len(groups[other]))
-        groups[joined].extend(groups[name])
+        for item in groups[name]:
+            scores = phrases.scores(item.text)
+            groups[max(kept, key=lambda other: (scores[other], -len(groups[other])))].append(item)
     for theme in _themes_for(brief, phrases):
         if len(kept) >= 3:
             break

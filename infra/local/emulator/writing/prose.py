@@ -153,13 +153,29 @@ def adjust_length(brief: Brief) -> list[dict[str, Any]]:
 
 def section_of(brief: Brief) -> list[Paragraph]:
     """The section given in a prompt: sentences as JSON lines, with or without the number of their paragraph."""
+    records = [record for record in brief.records("section") if record.get("text") or record.get("sentence")]
+    items = [sentence(str(r.get("text") or r.get("sentence")), *(r.get("evidence_ids") or [])) for r in records]
+    items = items or [sentence(text) for text in sentences(brief.get("section"))]
+    if not all("paragraph" in record for record in records):
+        return _regrouped(items, brief)
     groups: dict[str, Paragraph] = {}
-    for number, record in enumerate(brief.records("section")):
-        text = str(record.get("text") or record.get("sentence") or "")
-        key = str(record.get("paragraph", number // 4))
-        if text:
-            groups.setdefault(key, []).append({"text": text, "evidence_ids": list(record.get("evidence_ids") or [])})
-    return list(groups.values()) or [[sentence(text)] for text in sentences(brief.get("section"))]
+    for record, item in zip(records, items, strict=False):
+        groups.setdefault(str(record["paragraph"]), []).append(item)
+    return list(groups.values())
+
+
+def _regrouped(items: Paragraph, brief: Brief) -> list[Paragraph]:
+    """Paragraphs again from a row of sentences: they begin where one of the emulator's own openings stands."""
+    phrases = load_phrases(brief.language)
+    openings = {lead for theme in phrases.themes for lead in theme.leads} | set(phrases.general["leads"])
+    groups: list[Paragraph] = []
+    for item in items:
+        if not groups or len(groups[-1]) >= _MOST_SENTENCES or (item["text"] in openings and len(groups[-1]) > 1):
+            groups.append([])
+        groups[-1].append(item)
+    if len(groups) > 1 and len(groups[-1]) == 1:
+        groups[-2].extend(groups.pop())
+    return groups
 
 
 def sentence(text: str, *evidence_ids: str) -> dict[str, Any]:

@@ -36,6 +36,7 @@ _DANGLING: dict[Language, re.Pattern[str]] = {
 _TURNING = re.compile(r"^(?:\w+\W+){1,4}(?:porém|contudo|no entanto|also|however|still|too)\b", re.IGNORECASE)
 _COMPANY: dict[Language, tuple[tuple[re.Pattern[str], str], ...]] = {
     "pt": (
+        (re.compile(r"^No catálogo da Lifetrek Medical: ([^.]+)\..*$"), r"O nosso catálogo inclui o item “\1”."),
         (re.compile(r"^A Lifetrek Medical fabrica\b"), "Fabricamos"),
         (re.compile(r"^A Lifetrek Medical tem\b"), "Temos"),
         (re.compile(r"^A Lifetrek Medical é certificada\b"), "Somos certificados"),
@@ -45,6 +46,7 @@ _COMPANY: dict[Language, tuple[tuple[re.Pattern[str], str], ...]] = {
         (re.compile(r"^A (máquina|Walter)\b"), r"A nossa \1"),
     ),
     "en": (
+        (re.compile(r"^In the catalogue of Lifetrek Medical: ([^.]+)\..*$"), r"Our catalogue has the item “\1”."),
         (re.compile(r"^Lifetrek Medical makes\b"), "We make"),
         (re.compile(r"^Lifetrek Medical has\b"), "We have"),
         (re.compile(r"^Lifetrek Medical is certified\b"), "We are certified"),
