@@ -1,0 +1,265 @@
+"""Any order of calls, by workers that are current or long replaced: the rules of the engine hold after each of them.
+
+A model in Python says what each call has to answer; afterwards the books balance and every job's events tell one story.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, ClassVar
+from uuid import UUID
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from psycopg import Connection
+
+from tests.conftest import TestDatabases
+from tests.supabase import story
+from tests.supabase.counters import assert_books_balance_now
+
+MAX_ATTEMPTS = 3
+CENTS = st.integers(0, 40).map(lambda cents: Decimal(cents) / 100)
+
+
+@dataclass
+class Attempt:
+    """A token that was given out, and the calls that it reserved: {call id: key}."""
+
+    token: UUID
+    calls: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass
+class Expected:
+    """What the model knows of the one job."""
+
+    status: str = "queued"
+    attempts: int = 0
+    due: bool = True
+    expired: bool = False
+    holder: Attempt | None = None
+    checkpoint: dict[str, Any] = field(default_factory=dict)
+    answers: dict[str, int] = field(default_factory=dict)
+    cost_usd: Decimal = Decimal(0)
+
+
+class Engine(RuleBasedStateMachine):
+    connection: ClassVar[Connection[Any]]
+    user_id: ClassVar[UUID]
+
+    @initialize()
+    def begin(self) -> None:
+        self.job = Expected()
+        self.attempts: list[Attempt] = []
+        self.closed: set[int] = set()
+        query = "insert into jobs (user_id, job_type) values (%s, 'echo') returning id"
+        self.job_id = self.one(query, self.user_id)[0]
+        self.connection.execute("update jobs set max_attempts = %s where id = %s", (MAX_ATTEMPTS, self.job_id))
+
+    def one(self, query: str, *parameters: Any) -> Any:
+        return self.connection.execute(query.encode(), parameters).fetchone()
+
+    def call(self, query: str, attempt: Attempt, *parameters: Any) -> Any:
+        """Calls a function that carries a token; it has to be refused exactly when the token is not the current one."""
+        try:
+            row = self.one(query, self.job_id, attempt.token, *parameters)
+        except psycopg.Error as error:
+            assert error.sqlstate == "PT409", error
+            assert attempt is not self.job.holder
+            return None
+        assert attempt is self.job.holder
+        self.job.expired = False
+        return row
+
+    def end(self, status: str, *, due: bool = True) -> None:
+        self.job.status, self.job.holder, self.job.due, self.job.expired = status, None, due, False
+
+    def lose(self) -> None:
+        """The attempt's lease has run out and somebody noticed."""
+        self.end("failed" if self.job.attempts >= MAX_ATTEMPTS else "queued")
+
+    @rule()
+    def claim(self) -> None:
+        job = self.job
+        row = self.one("select lease_token, attempt, checkpoint_data from claim_job(%s, 'w')", self.job_id)
+        if job.status == "processing" and job.expired:
+            self.lose()
+        if job.status != "queued" or not job.due:
+            assert row is None
+            return
+        job.attempts += 1
+        assert row[1:] == (job.attempts, job.checkpoint)
+        job.status, job.holder = "processing", Attempt(row[0])
+        self.attempts.append(job.holder)
+
+    @precondition(lambda self: self.attempts)
+    @rule(data=st.data())
+    def heartbeat(self, data: st.DataObject) -> None:
+        attempt = data.draw(st.sampled_from(self.attempts))
+        held, cancelled = self.one("select * from heartbeat_job(%s, %s)", self.job_id, attempt.token)
+        assert held == (attempt is self.job.holder)
+        assert cancelled == (not held and self.job.status == "cancelled")
+        self.job.expired = self.job.expired and not held
+
+    @precondition(lambda self: self.attempts)
+    @rule(data=st.data(), key=st.sampled_from("abc"))
+    def checkpoint(self, data: st.DataObject, key: str) -> None:
+        attempt = data.draw(st.sampled_from(self.attempts))
+        query = "select checkpoint_job(%s, %s, jsonb_build_object(%s::text, 1))"
+        if self.call(query, attempt, key) is not None:
+            self.job.checkpoint[key] = 1
+
+    @precondition(lambda self: self.attempts)
+    @rule(
+        data=st.data(),
+        way=st.sampled_from(["complete", "continue", "continue later", "release", "fail", "fail for good"]),
+    )
+    def finish(self, data: st.DataObject, way: str) -> None:
+        attempt = data.draw(st.sampled_from(self.attempts))
+        query = {
+            "complete": "select complete_job(%s, %s, '{}')",
+            "continue": "select continue_job(%s, %s)",
+            "continue later": "select continue_job(%s, %s, 60)",
+            "release": "select release_job(%s, %s)",
+            "fail": 'select fail_job(%s, %s, \'{"message": "away"}\', true)',
+            "fail for good": 'select fail_job(%s, %s, \'{"message": "no"}\', false)',
+        }[way]
+        row = self.call(query, attempt)
+        if row is None:
+            return
+        if way == "complete":
+            self.end("completed")
+        elif way.startswith("fail"):
+            again = way == "fail" and self.job.attempts < MAX_ATTEMPTS
+            assert row[0] == ("queued" if again else "failed")
+            self.end(row[0], due=False)
+        else:
+            self.job.attempts -= 1
+            self.end("queued", due=way != "continue later")
+
+    @rule()
+    def time_passes(self) -> None:
+        self.connection.execute(
+            "update jobs set scheduled_for = clock_timestamp(), lease_expires_at = lease_expires_at - interval '1 h'"
+            " where id = %s and status in ('queued', 'processing')",
+            (self.job_id,),
+        )
+        self.job.due = self.job.due or self.job.status == "queued"
+        self.job.expired = self.job.status == "processing"
+
+    @rule()
+    def sweep(self) -> None:
+        found = {row[0] for row in self.connection.execute("select id from sweep_jobs(1000)")}
+        if self.job.status == "processing" and self.job.expired:
+            self.lose()
+        waits = self.job.status == "queued" and self.job.due
+        assert (self.job_id in found) == waits
+
+    @rule()
+    def cancel(self) -> None:
+        try:
+            self.one("select cancel_job(%s)", self.job_id)
+        except psycopg.Error as error:
+            assert error.sqlstate == "PT409"
+            assert self.job.status in {"completed", "failed"}
+            return
+        self.end("cancelled")
+
+    @rule()
+    def retry(self) -> None:
+        try:
+            self.one("select retry_job(%s)", self.job_id)
+        except psycopg.Error as error:
+            assert error.sqlstate == "PT409"
+            assert self.job.status == "completed"
+            return
+        if self.job.status in {"failed", "cancelled"}:
+            self.job.attempts = 0
+            self.end("queued")
+
+    @precondition(lambda self: self.attempts)
+    @rule(data=st.data(), key=st.sampled_from(["plan", "write"]), usd=CENTS)
+    def reserve(self, data: st.DataObject, key: str, usd: Decimal) -> None:
+        attempt = data.draw(st.sampled_from(self.attempts))
+        query = "select call_id, replayed from reserve_call(%s, %s, %s, 's', 'text', 'm', 'p@1', %s)"
+        holds = attempt is self.job.holder
+        under_way = any(k == key and c not in self.closed for c, k in attempt.calls.items())
+        if holds and under_way:
+            with pytest.raises(psycopg.errors.UniqueViolation):
+                self.one(query, self.job_id, attempt.token, key, usd)
+            return
+        expired = self.job.expired
+        row = self.call(query, attempt, key, usd)
+        self.job.expired = expired  # a reservation does not renew the lease
+        if row is None:
+            return
+        call_id, replayed = row
+        assert replayed == (key in self.job.answers)
+        if replayed:
+            assert call_id == self.job.answers[key]
+        else:
+            attempt.calls[call_id] = key
+
+    @precondition(lambda self: any(attempt.calls for attempt in self.attempts))
+    @rule(data=st.data(), usd=CENTS.filter(bool), good=st.booleans())
+    def close(self, data: st.DataObject, usd: Decimal, good: bool) -> None:
+        attempt = data.draw(st.sampled_from([attempt for attempt in self.attempts if attempt.calls]))
+        call_id = data.draw(st.sampled_from(sorted(attempt.calls)))
+        name = "settle_call" if good else "fail_call"
+        (held,) = self.one(f"select {name}(%s, %s, %s, '{{}}', '{{}}')", call_id, attempt.token, usd)
+        assert held == (attempt is self.job.holder)
+        if call_id in self.closed:
+            return
+        self.closed.add(call_id)
+        self.job.cost_usd += usd
+        if held and good:
+            self.job.answers[attempt.calls[call_id]] = call_id
+
+    @invariant()
+    def the_row_is_as_expected(self) -> None:
+        if not hasattr(self, "job_id"):
+            return
+        row = self.one("select status, attempts, cost_usd, lease_token from jobs where id = %s", self.job_id)
+        token = self.job.holder.token if self.job.holder else None
+        assert row == (self.job.status, self.job.attempts, self.job.cost_usd, token)
+
+    def teardown(self) -> None:
+        assert_books_balance_now(self.connection)
+        assert story.problems_now(self.connection) == {}
+        # One job at a time, so that looking at all of them stays quick.
+        self.connection.execute("delete from jobs; delete from engine.spend_counters")
+
+
+@pytest.fixture
+def engine(databases: TestDatabases) -> Iterator[type[Engine]]:
+    with databases.copy_of("migrated") as url, psycopg.connect(url, autocommit=True) as connection:
+        row = connection.execute("insert into auth.users (id) values (gen_random_uuid()) returning id").fetchone()
+        assert row is not None
+        connection.execute("delete from spend_limits; update job_kinds set retry_base_s = 60, retry_cap_s = 60")
+        Engine.connection, Engine.user_id = connection, row[0]
+        yield Engine
+
+
+def test_the_engine_keeps_its_rules_in_any_order_of_calls(engine):
+    run_state_machine_as_test(
+        engine,
+        settings=settings(
+            max_examples=60,
+            stateful_step_count=30,
+            deadline=None,
+            database=None,
+            derandomize=True,
+            phases=(Phase.generate, Phase.shrink),
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
