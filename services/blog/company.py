@@ -16,8 +16,8 @@ _MAX_PRODUCTS = 5
 _SHORTEST_WORD = 4
 _STEM = 6
 _IN_THE_CATALOGUE: dict[Language, str] = {
-    "pt-BR": "No catálogo da Lifetrek Medical:",
-    "en": "In the catalogue of Lifetrek Medical:",
+    "pt-BR": "O catálogo da Lifetrek Medical inclui:",
+    "en": "The catalogue of Lifetrek Medical includes:",
 }
 
 

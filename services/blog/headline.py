@@ -1,5 +1,6 @@
 """Title, excerpt, texts for search engines and tags, within their limits and without claims of their own."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import permutations
@@ -26,6 +27,7 @@ from shared.research.plain import one_line
 
 _PACKAGE = Path(__file__).parent
 _MAX_TAGS = 6
+_MARKUP = re.compile(r"<[^<>]*>|[*_`#]+(?=\w)|(?<=\w)[*_`]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ async def write_headline(
         language=request.language,
     )
     written = await models.text(prompt, WrittenHeadline)
-    texts = {name: one_line(getattr(written, name)) for name in _FIELDS}
+    texts = {name: _words_alone(getattr(written, name)) for name in _FIELDS}
 
     async def fit(name: str, text: str) -> str:
         field = _FIELDS[name]
@@ -88,7 +90,7 @@ async def write_headline(
             article_summary=f"{strategy.angle}\n{parts[0].as_text()}",
             language=request.language,
         )
-        answer = one_line((await models.text(shorter, FittedText)).text)
+        answer = _words_alone((await models.text(shorter, FittedText)).text)
         return fitted(answer, field.span) or forced(answer, field.span, request.language)
 
     fits = await concurrently(fit(name, text) for name, text in texts.items())
@@ -134,6 +136,14 @@ def _plain_texts(article: Article, request: BlogRequest) -> Mapping[str, str]:
     return {"title": request.topic, "seo_title": request.topic, "excerpt": opening, "seo_description": opening}
 
 
+def _words_alone(text: str) -> str:
+    """One line without tags of HTML and without marks of Markdown: these texts are shown as they are."""
+    return one_line(_MARKUP.sub(" ", text))
+
+
 def _tags(tags: list[str], strategy: Strategy) -> list[str]:
-    cleaned = (one_line(tag, max_chars=40).lower().lstrip("#").strip() for tag in [*tags, *strategy.seo_keywords[:3]])
+    cleaned = (
+        one_line(_words_alone(tag), max_chars=40).lower().lstrip("#").strip()
+        for tag in [*tags, *strategy.seo_keywords[:3]]
+    )
     return list(dict.fromkeys(tag for tag in cleaned if tag))[:_MAX_TAGS]

@@ -139,7 +139,7 @@ class BlogSteps:
                 await self._ports.report("Revising title and search texts after the review…", None, None)
                 headline = await write_headline(self._ports.models, state["request"], strategy, revised.parts, wish)
                 revised = revised.model_copy(update={"headline": headline})
-        return {"article": revised, "resized": False, "seconds": seconds}
+        return {"article": revised, "seconds": seconds}
 
     async def draft(self, state: BlogState) -> Update:
         """The finished draft: Markdown with numbered references, and everything that stands around it."""

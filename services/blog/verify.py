@@ -97,7 +97,10 @@ class FactChecker:
                 {
                     "id": key,
                     "sentence": sentence.text,
-                    "evidence": [self._evidence[evidence_id].quote for evidence_id in sentence.evidence_ids],
+                    "evidence": [
+                        {"quote": self._evidence[cited].quote, "source": self._evidence[cited].title}
+                        for cited in sentence.evidence_ids
+                    ],
                 }
                 for key, sentence in to_judge.items()
             ],

@@ -35,6 +35,7 @@ _TITLES_OF_CATEGORIES = {
 TARGET_WORDS = 1_100
 _INTRODUCTION_WORDS = 110
 _CONCLUSION_WORDS = 140
+_FEW = 3
 
 
 class Writer:
@@ -209,11 +210,12 @@ class Writer:
         return article.with_parts({part.name: part for part in parts})
 
     def _for_section(self, strategy: Strategy, plan: PlannedSection) -> tuple[list[Evidence], list[Evidence]]:
-        """Evidence and company facts for one section: what was planned, and evidence that no section was given."""
+        """Evidence and company facts for one section: what was planned; if that is little, also what no section has."""
         planned = {key for section in strategy.sections for key in section.evidence_ids}
         chosen = [item for item in self._evidence.values() if item.id in plan.evidence_ids]
         spare = [item for item in self._research.evidence if item.id not in planned]
-        own = [item for item in chosen if item.origin == "web"] + spare
+        own = [item for item in chosen if item.origin == "web"]
+        own += spare if len(own) < _FEW else []
         company = [item for item in chosen if item.origin == "company"]
         return own, company if own or company else self._research.company_facts
 

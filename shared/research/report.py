@@ -28,10 +28,10 @@ class Depth:
 DEPTHS: dict[ResearchLevel, Depth] = {
     "none": Depth(0, 0, 0, 0, 0, min_quotes=0, min_sources=0),
     "light": Depth(
-        queries=3, rounds=2, pages_per_round=5, page_chars=12_000, quotes_per_page=5, min_quotes=4, min_sources=2
+        queries=3, rounds=2, pages_per_round=6, page_chars=12_000, quotes_per_page=5, min_quotes=4, min_sources=2
     ),
     "deep": Depth(
-        queries=5, rounds=4, pages_per_round=8, page_chars=16_000, quotes_per_page=6, min_quotes=8, min_sources=3
+        queries=5, rounds=4, pages_per_round=10, page_chars=16_000, quotes_per_page=6, min_quotes=8, min_sources=3
     ),
 }
 

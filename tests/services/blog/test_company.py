@@ -24,7 +24,7 @@ def test_the_facts_for_any_article_are_always_there():
 def test_facts_and_products_that_bear_on_the_topic_are_added():
     found = facts("Eletropolimento de parafusos pediculares")
     assert "C6" in found
-    assert found["P1"] == "No catálogo da Lifetrek Medical: Parafuso pedicular. Parafuso de titânio para coluna."
+    assert found["P1"] == "O catálogo da Lifetrek Medical inclui: Parafuso pedicular. Parafuso de titânio para coluna."
     assert "P2" not in found
 
 
@@ -36,7 +36,7 @@ def test_wishes_and_keywords_count_as_topic():
 def test_a_description_that_begins_with_its_name_does_not_say_it_twice():
     repeated = [Product(name="Guias cirúrgicos", description="Guias cirúrgicos. Medidas com CMM.", category="")]
     found = {item.id: item.statement for item in company_facts(BlogRequest(topic="Guias"), repeated, BRAND)}
-    assert found["P1"] == "No catálogo da Lifetrek Medical: Guias cirúrgicos. Medidas com CMM."
+    assert found["P1"] == "O catálogo da Lifetrek Medical inclui: Guias cirúrgicos. Medidas com CMM."
 
 
 def test_facts_speak_the_language_of_the_article():
