@@ -15,11 +15,11 @@ from uuid import UUID
 import psycopg
 import pytest
 from psycopg import AsyncConnection, sql
-from psycopg_pool import AsyncConnectionPool
 
 from infra.local.migrate import apply_baseline, prepare
 from infra.local.postgres import Cluster
 from infra.local.throwaway import throwaway
+from shared.db import Pool, create_pool
 from tests.running_stack import RunningStack
 
 StartStack = Callable[..., RunningStack]
@@ -91,20 +91,9 @@ async def connection(database_url: str) -> AsyncIterator[AsyncConnection[Any]]:
 
 
 @pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[AsyncConnectionPool[AsyncConnection[Any]]]:
-    """Up to 20 autocommit connections that act as `service_role`, as a service's do."""
-
-    async def act_as_service_role(connection: AsyncConnection[Any]) -> None:
-        await connection.execute("set role service_role")
-
-    async with AsyncConnectionPool(
-        database_url,
-        connection_class=AsyncConnection[Any],
-        kwargs={"autocommit": True},
-        min_size=1,
-        max_size=20,
-        configure=act_as_service_role,
-    ) as pool:
+async def pool(database_url: str) -> AsyncIterator[Pool]:
+    """Up to 20 autocommit connections that act as `service_role`: a service's own pool."""
+    async with create_pool(database_url, max_size=20) as pool:
         yield pool
 
 

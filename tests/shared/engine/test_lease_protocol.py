@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-MAX_ATTEMPTS = 3
+MAX_ATTEMPTS = 2
 JOBS = 2
 
 
@@ -133,6 +133,12 @@ class LeaseProtocol(RuleBasedStateMachine):
         job_id, job = self.pick(data)
         self.run("update public.jobs set lease_expires_at = now() - interval '1 s' where id = %s and lease_token is not null", job_id)
         job.lease_live = False
+
+    @rule(data=st.data())
+    def a_worker_dies(self, data: st.DataObject) -> None:
+        self.claim(data)
+        self.the_lease_runs_out(data)
+        self.sweep()
 
     @rule(data=st.data())
     def the_pause_ends(self, data: st.DataObject) -> None:
