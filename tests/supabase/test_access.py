@@ -1,7 +1,7 @@
-"""Who may do what with which table and which function: one table of both, which a new table or function must be added to.
+"""Who may do what with which table and which function: one table of both, in which a new one must be.
 
-The rows of TABLES are made by `fill`: one job of the owner's and one of another person's, each with events, a call and a
-generated draft; a published post by a person; and a row of everything else.
+The rows of TABLES are made by `fill`: one job of the owner's and one of another person's, each with events, a call and
+a generated draft; a published post by a person; and a row of everything else.
 
     -    refused by the grants            0    allowed, but no row is visible
     rls  refused by a policy              own  some rows: one's own, or what is published
@@ -111,8 +111,9 @@ INSERTS = {
     "public.job_events": "(job_id, kind, actor, attempt) values (%(job)s, 'completed', 'me', 1)",
     "public.job_kinds": "(name, title, service, lease_s, max_attempts, retry_base_s, retry_cap_s, concurrency)"
     " values ('mine', 'Mine', 'template', 1, 1, 1, 1, 1)",
-    "public.model_calls": "(job_id, user_id, kind, attempt, lease_token, stage, call_key, call_kind, model, prompt, day,"
-    " reserved_usd) values (%(job)s, %(me)s, 'echo', 1, gen_random_uuid(), 's', 'k2', 'text', 'm', 'p@1', now(), 0)",
+    "public.model_calls": "(job_id, user_id, kind, attempt, lease_token, stage, call_key, call_kind, model, prompt,"
+    " day, reserved_usd)"
+    " values (%(job)s, %(me)s, 'echo', 1, gen_random_uuid(), 's', 'k2', 'text', 'm', 'p@1', now(), 0)",
     "public.spend_limits": "values ('user', %(me)s::text, 1000)",
     "public.blog_posts": "(title, slug) values ('Mine', 'mine')",
     "public.product_catalog": "(name) values ('Mine')",
@@ -281,9 +282,8 @@ def test_claims_without_the_role_authenticated_make_nobody_an_admin(filled):
         with connection.transaction(force_rollback=True):
             connection.execute("select set_config('role', %s, true)", (role,))
             connection.execute("select set_config('request.jwt.claims', %s, true)", (claims,))
-            assert connection.execute("select engine.is_admin(), engine.is_marketing(), engine.is_staff()").fetchone() == (
-                False, False, False,
-            )  # fmt: skip
+            found = connection.execute("select engine.is_admin(), engine.is_marketing(), engine.is_staff()").fetchone()
+            assert found == (False, False, False)
 
 
 def test_the_engines_tables_are_as_closed_on_the_upgraded_database(upgraded_url):

@@ -1,4 +1,4 @@
-"""Generated content stays a draft until a signed-in person with the right moves it on, whoever else tries, and however."""
+"""Generated content stays a draft until a signed-in person with the right moves it on, whoever else tries, however."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -61,8 +61,12 @@ class Drafts:
             self.signed_in("sales") as sales,
         ):
             yield {
-                "superuser": self.desk.root, "service key": self.desk.worker, "anon": anon, "asker": asker, "sales": sales,
-            }  # fmt: skip
+                "superuser": self.desk.root,
+                "service key": self.desk.worker,
+                "anon": anon,
+                "asker": asker,
+                "sales": sales,
+            }
 
 
 @pytest.fixture
@@ -97,7 +101,10 @@ async def test_nobody_without_the_right_moves_a_draft_on_or_takes_its_mark_off(d
 
 
 async def test_nobody_without_the_right_gets_there_by_an_upsert_or_a_merge(drafts):
-    upsert = "insert into blog_posts (id, title, slug) values ('{}', 'x', 'x') on conflict (id) do update set status = 'published'"
+    upsert = (
+        "insert into blog_posts (id, title, slug) values ('{}', 'x', 'x')"
+        " on conflict (id) do update set status = 'published'"
+    )
     merge = (
         "merge into blog_posts p using (select 1) s on true when matched then update set status = 'published'"
         " when not matched then do nothing"

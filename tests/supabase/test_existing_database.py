@@ -6,7 +6,6 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import Connection, sql
-from psycopg.rows import dict_row
 
 from infra.local.migrate import migrate, prepare, sync_catalog
 from tests.supabase import story
@@ -111,11 +110,9 @@ def test_old_jobs_get_the_kind_that_their_name_means(upgraded_url):
 
 
 def test_a_failed_old_job_says_where_it_stopped_and_whether_a_retry_can_help(upgraded_url):
-    with psycopg.connect(upgraded_url, row_factory=dict_row) as connection:
-        found = {
-            int(str(row["id"])[-2:]): row["error_detail"]
-            for row in connection.execute("select id, error_detail from jobs where id::text like '10000000%'")
-        }
+    with psycopg.connect(upgraded_url) as connection:
+        query = "select right(id::text, 2)::int, error_detail from jobs where id::text like '10000000%'"
+        found: dict[int, Any] = dict(connection.execute(query).fetchall())
     assert (found[1]["stage"], found[1]["retryable"]) == ("research", True)
     assert (found[2]["stage"], found[2]["retryable"]) == (None, True)
     assert found[6]["code"] == "no_user"
@@ -131,17 +128,18 @@ def test_the_log_of_every_old_job_tells_how_it_stands(upgraded_url):
 
 
 def test_an_old_waiting_job_runs(upgraded_url):
-    with psycopg.connect(upgraded_url, autocommit=True, row_factory=dict_row) as connection:
-        waiting = connection.execute("select id from jobs where status = 'queued' and kind = 'blog'").fetchall()
-        odd = [{"id": "10000000-0000-4000-8000-0000000000" + n} for n in ("12", "13")]
-        for row in [*waiting[:5], *odd]:
-            job = connection.execute("select * from claim_job(%s, 'w')", (row["id"],)).fetchone()
-            assert job is not None
-            assert isinstance(job["payload"], dict)
-            assert isinstance(job["checkpoint_data"], dict)
-            connection.execute("select checkpoint_job(%s, %s, '{\"a\": 1}')", (row["id"], job["lease_token"]))
-            connection.execute("select complete_job(%s, %s, '{}')", (row["id"], job["lease_token"]))
     with psycopg.connect(upgraded_url, autocommit=True) as connection:
+        waiting = connection.execute("select id from jobs where status = 'queued' and kind = 'blog' limit 5").fetchall()
+        odd = [("10000000-0000-4000-8000-0000000000" + n,) for n in ("12", "13")]
+        for (job_id,) in [*waiting, *odd]:
+            claim = "select lease_token, payload, checkpoint_data from claim_job(%s, 'w')"
+            job = connection.execute(claim, (job_id,)).fetchone()
+            assert job is not None
+            token, payload, checkpoint = job
+            assert isinstance(payload, dict)
+            assert isinstance(checkpoint, dict)
+            connection.execute("select checkpoint_job(%s, %s, '{\"a\": 1}')", (job_id, token))
+            connection.execute("select complete_job(%s, %s, '{}')", (job_id, token))
         assert story.problems_now(connection) == {}
 
 
@@ -181,8 +179,8 @@ def test_the_front_end_goes_on_reading_and_inserting(upgraded_url):
             "select set_config('request.jwt.claims', '{\"sub\": \"00000000-0000-4000-8000-000000000005\"}', false)"
         )
         page = connection.execute(
-            "select id, job_type, status, payload, result, error, checkpoint_data, created_at, started_at, completed_at,"
-            " user_id, count(*) over () from jobs where status = 'completed' and job_type ilike '%blog%'"
+            "select id, job_type, status, payload, result, error, checkpoint_data, created_at, started_at,"
+            " completed_at, user_id, count(*) over () from jobs where status = 'completed' and job_type ilike '%blog%'"
             " order by created_at desc limit 20 offset 0"
         ).fetchall()
         assert page
@@ -195,14 +193,16 @@ def test_the_front_end_goes_on_reading_and_inserting(upgraded_url):
 
 VARIANTS = {
     "jobs are published already": "alter publication supabase_realtime add table public.jobs",
-    "everything is published": "drop publication supabase_realtime; create publication supabase_realtime for all tables",
+    "everything is published": """
+        drop publication supabase_realtime; create publication supabase_realtime for all tables""",
     "there is no publication": "drop publication supabase_realtime",
     "the old rule does not know queued": """
         update jobs set status = 'pending' where status = 'queued';
         alter table jobs drop constraint jobs_status_check, alter column status set default 'pending',
           add check (status in ('pending', 'completed', 'failed') or status like 'processing%')""",
     "jobs are open to everyone": """
-        alter table jobs disable row level security; grant all on jobs to public; grant update (status) on jobs to anon""",
+        alter table jobs disable row level security;
+        grant all on jobs to public; grant update (status) on jobs to anon""",
     "jobs have rows of deleted people": "alter table jobs drop constraint jobs_user_id_fkey; delete from auth.users",
     "there are no jobs": "truncate jobs",
     "an older trigger touches jobs": """

@@ -170,9 +170,10 @@ async def test_hints_are_announced_again_after_a_sweep_on_the_same_connection(de
 
 BROKEN = {
     "pg_net has another function": "drop function net.http_post",
-    "pg_net fails": "create or replace function net.http_post(url text, body jsonb default '{}', params jsonb default '{}',"
-    " headers jsonb default '{}', timeout_milliseconds integer default 5000) returns bigint language plpgsql"
-    " as $$ begin raise exception 'queue is full'; end $$",
+    "pg_net fails": """
+        create or replace function net.http_post(url text, body jsonb default '{}', params jsonb default '{}',
+          headers jsonb default '{}', timeout_milliseconds integer default 5000) returns bigint language plpgsql
+        as $$ begin raise exception 'queue is full'; end $$""",
     "the queue is gone": "drop table net.http_request_queue cascade",
     "the settings are gone": "drop table engine.settings",
     "the secret is missing": "delete from engine.settings where key = 'webhook_secret'",

@@ -1,7 +1,6 @@
 """Claims, heartbeats and the ways in which an attempt ends, one function after the other."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -81,7 +80,7 @@ async def test_a_job_that_is_not_due_unknown_ended_or_switched_off_is_not_claime
     later = await desk.insert()
     await desk.root.execute("update jobs set scheduled_for = now() + interval '1 min' where id = %s", (later,))
     ended = await desk.claimed()
-    await desk.worker.execute(FENCED["complete_job"], (ended.job_id, ended.token))
+    await value(desk.worker, FENCED["complete_job"], ended.job_id, ended.token)
     cancelled = await desk.insert()
     await desk.worker.execute("select cancel_job(%s)", (cancelled,))
     off = await desk.insert("blog")
@@ -105,7 +104,7 @@ async def test_a_worker_gets_only_the_kinds_that_it_names(desk):
 
 async def test_a_takeover_finds_the_checkpoint_and_is_in_the_log(desk):
     first = await desk.claimed()
-    await desk.worker.execute(FENCED["checkpoint_job"], (first.job_id, first.token))
+    await value(desk.worker, FENCED["checkpoint_job"], first.job_id, first.token)
     await desk.expire(first.job_id)
     second = await desk.claim(first.job_id, "w2")
     assert second is not None
@@ -221,31 +220,35 @@ async def test_the_draft_and_the_completion_happen_together_or_not_at_all(desk):
     lost, kept = await desk.claimed(), await desk.claimed()
     await desk.root.execute("insert into blog_posts (title, slug) values ('Taken', 'same-slug')")
     before = await desk.snapshot()
-    with pytest.raises(psycopg.errors.UniqueViolation):
+
+    async def complete_with_draft(claim: Claim) -> None:
         async with desk.worker.transaction():
-            await desk.worker.execute(FENCED["complete_job"], (lost.job_id, lost.token))
-            await desk.worker.execute(draft, (lost.job_id, desk.user_id))
+            await value(desk.worker, FENCED["complete_job"], claim.job_id, claim.token)
+            await desk.worker.execute(draft, (claim.job_id, desk.user_id))
+
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        await complete_with_draft(lost)
     assert await desk.snapshot() == before
     await desk.root.execute("delete from blog_posts")
-    async with desk.worker.transaction():
-        await desk.worker.execute(FENCED["complete_job"], (kept.job_id, kept.token))
-        await desk.worker.execute(draft, (kept.job_id, desk.user_id))
+    await complete_with_draft(kept)
     assert await desk.status(kept.job_id) == "completed"
-    assert (
-        await value(desk.root, "select job_id from blog_posts where status = 'draft' and ai_generated") == kept.job_id
-    )
+    written = "select job_id from blog_posts where status = 'draft' and ai_generated"
+    assert await value(desk.root, written) == kept.job_id
 
 
 async def test_a_lost_lease_takes_the_draft_with_it(desk):
     claim = await desk.claimed()
     await desk.worker.execute("select cancel_job(%s)", (claim.job_id,))
     before = await desk.snapshot()
-    with pytest.raises(psycopg.Error, match="not held"):
+
+    async def draft_then_complete() -> None:
         async with desk.worker.transaction():
-            await desk.worker.execute(
-                "insert into blog_posts (title, slug, job_id) values ('T', 's', %s)", (claim.job_id,)
-            )
-            await desk.worker.execute(FENCED["complete_job"], (claim.job_id, claim.token))
+            query = "insert into blog_posts (title, slug, job_id) values ('T', 's', %s)"
+            await desk.worker.execute(query, (claim.job_id,))
+            await value(desk.worker, FENCED["complete_job"], claim.job_id, claim.token)
+
+    with pytest.raises(psycopg.Error, match="not held"):
+        await draft_then_complete()
     assert await desk.snapshot() == before
 
 
@@ -255,8 +258,8 @@ async def test_continue_and_release_do_not_count_the_attempt(desk):
         claim = await desk.claim(job_id)
         assert claim is not None
         assert claim.attempt == 1
-        await desk.worker.execute(FENCED["checkpoint_job"], (job_id, claim.token))
-        await desk.worker.execute(FENCED[step], (job_id, claim.token))
+        await value(desk.worker, FENCED["checkpoint_job"], job_id, claim.token)
+        await value(desk.worker, FENCED[step], job_id, claim.token)
         job = await desk.job(job_id)
         assert (job["status"], job["attempts"], job["checkpoint_data"]["research"]) == ("queued", 0, 1)
         wait = job["scheduled_for"] - job["updated_at"]
@@ -323,7 +326,7 @@ async def test_a_failure_without_words_is_still_a_failure_that_can_be_read(desk)
 
 
 @pytest.fixture
-async def stale(desk: Desk) -> AsyncIterator[dict[str, Claim]]:
+async def stale(desk: Desk) -> dict[str, Claim]:
     """Claims whose lease is gone, by what took it: each had a call under way."""
     found: dict[str, Claim] = {}
     for reason in ("taken over", "swept", "cancelled", "completed", "failed", "retried", "released", "wrong token"):
@@ -341,17 +344,17 @@ async def stale(desk: Desk) -> AsyncIterator[dict[str, Claim]]:
             case "cancelled":
                 await desk.worker.execute("select cancel_job(%s)", (claim.job_id,))
             case "completed":
-                await desk.worker.execute(FENCED["complete_job"], (claim.job_id, claim.token))
+                await value(desk.worker, FENCED["complete_job"], claim.job_id, claim.token)
             case "failed":
                 await desk.worker.execute("select fail_job(%s, %s, '{}', false)", (claim.job_id, claim.token))
             case "retried":
-                await desk.worker.execute(FENCED["fail_job"], (claim.job_id, claim.token))
+                await value(desk.worker, FENCED["fail_job"], claim.job_id, claim.token)
             case "released":
-                await desk.worker.execute(FENCED["release_job"], (claim.job_id, claim.token))
+                await value(desk.worker, FENCED["release_job"], claim.job_id, claim.token)
             case _:
                 found[reason] = Claim(claim.job_id, NO_TOKEN, 1, {})
     found["no such job"] = Claim(uuid4(), found["released"].token, 1, {})
-    yield found
+    return found
 
 
 async def test_every_write_with_a_stale_token_is_refused_and_nothing_changes(desk, stale):

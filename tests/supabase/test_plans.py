@@ -1,4 +1,4 @@
-"""A long history of finished jobs costs nothing: hot paths find their rows by index, and their updates stay on the page."""
+"""A long history of finished jobs costs nothing: hot paths find rows by index, and their updates stay on the page."""
 
 from collections.abc import AsyncIterator
 
@@ -18,8 +18,9 @@ async def history(databases: TestDatabases) -> AsyncIterator[Desk]:
             user_id = await value(root, "insert into auth.users (id) values (gen_random_uuid()) returning id")
             await root.execute("set session_replication_role = replica")
             await root.execute(
-                "insert into jobs (user_id, job_type, kind, status, completed_at, created_at, scheduled_for) select %s, 'echo',"
-                " 'echo', 'completed', now(), now() - n * interval '1 s', now() - n * interval '1 s' from generate_series(1, %s) n",
+                "insert into jobs (user_id, job_type, kind, status, completed_at, created_at, scheduled_for)"
+                " select %s, 'echo', 'echo', 'completed', now(), at, at"
+                " from (select now() - n * interval '1 s' from generate_series(1, %s) n) past (at)",
                 (user_id, FINISHED),
             )
             await root.execute(

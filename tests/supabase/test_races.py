@@ -4,14 +4,16 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
 from tests.supabase.counters import assert_books_balance
-from tests.supabase.desk import LEASE_LOST, Claim, Connection, Desk, rows, value
+from tests.supabase.desk import LEASE_LOST, NO_TOKEN, Claim, Connection, Desk, rows, value
 
 ROUNDS = 100
 FINISH = "select complete_job(%s, %s, '{}')"
@@ -148,53 +150,81 @@ async def test_reserve_against_the_end_of_the_attempt(desk, pair):
     await assert_books_balance(desk.root)
 
 
+@dataclass(frozen=True)
+class Turn:
+    """One caller's turn: on which connection, with which job, and a name that no other turn has."""
+
+    connection: Connection
+    job_id: UUID
+    key: str
+
+
+@dataclass
+class Mayhem:
+    """What callers do to the same few jobs, drawn at random; tokens may be anybody's, and old."""
+
+    desk: Desk
+    jobs: list[UUID]
+    tokens: dict[UUID, UUID]
+    calls: list[tuple[int, UUID]]
+
+    async def claim(self, turn: Turn) -> None:
+        claim = await self.desk.claim(turn.job_id, "w", turn.connection)
+        if claim is not None:
+            self.tokens[turn.job_id] = claim.token
+
+    async def write(self, turn: Turn) -> None:
+        await rows(turn.connection, "select * from heartbeat_job(%s, %s)", turn.job_id, self.tokens[turn.job_id])
+        await rows(
+            turn.connection,
+            "select checkpoint_job(%s, %s, %s)",
+            turn.job_id,
+            self.tokens[turn.job_id],
+            Jsonb({turn.key: 1}),
+        )
+
+    async def reserve(self, turn: Turn) -> None:
+        token = self.tokens[turn.job_id]
+        found = await self.desk.reserve(Claim(turn.job_id, token, 1, {}), turn.key, "0.01", turn.connection)
+        self.calls.append((found[0], token))
+
+    async def settle(self, turn: Turn) -> None:
+        for call in self.calls[-3:]:
+            await rows(turn.connection, "select settle_call(%s, %s, 0.005, '{}', '{}')", *call)
+
+    async def end(self, turn: Turn) -> None:
+        step = (FAIL, "select release_job(%s, %s)", "select continue_job(%s, %s)")[int(turn.key[-1]) % 3]
+        await rows(turn.connection, step, turn.job_id, self.tokens[turn.job_id])
+
+    async def lose(self, turn: Turn) -> None:
+        await self.desk.expire(turn.job_id)
+        await rows(turn.connection, "select id from sweep_jobs(10)")
+
+    async def restart(self, turn: Turn) -> None:
+        await rows(turn.connection, "select cancel_job(%s)", turn.job_id)
+        await rows(turn.connection, "select retry_job(%s)", turn.job_id)
+
+    async def look(self, turn: Turn) -> None:
+        await rows(turn.connection, "select id from due_jobs(%s)", self.jobs)
+
+
 async def test_a_crowd_doing_everything_to_the_same_few_jobs_never_deadlocks(desk, pair):
-    """Six callers, forty steps each, drawn at random; refusals are right, deadlocks and other errors are not."""
+    """Six callers, forty steps each; refusals are right, deadlocks and other errors are not."""
     await desk.root.execute("update job_kinds set max_attempts = 1000, retry_base_s = 0, retry_cap_s = 0")
     await desk.root.execute("update spend_limits set usd = 1000")
     jobs = await desk.insert_many(4)
-    await desk.root.execute("update jobs set max_attempts = 1000")
-    tokens: dict[Any, Any] = dict.fromkeys(jobs)
-    calls: list[tuple[int, Any]] = []
+    mayhem = Mayhem(desk, jobs, dict.fromkeys(jobs, NO_TOKEN), [])
+    steps = [mayhem.claim, mayhem.claim, mayhem.claim, mayhem.write, mayhem.reserve, mayhem.reserve, mayhem.settle,
+             mayhem.end, mayhem.lose, mayhem.restart, mayhem.look]  # fmt: skip
     refusals: Counter[str] = Counter()
 
     async def live(number: int, connection: Connection) -> None:
         drawn = random.Random(number)
         for step in range(40):
-            job_id = drawn.choice(jobs)
-            token = tokens[job_id]
             try:
-                await act(drawn, connection, job_id, token, f"{number}-{step}")
+                await drawn.choice(steps)(Turn(connection, drawn.choice(jobs), f"{number}-{step}"))
             except psycopg.Error as error:
                 refusals[error.sqlstate or repr(error)] += 1
-
-    async def act(drawn: random.Random, connection: Connection, job_id: Any, token: Any, key: str) -> None:
-        match drawn.randrange(12):
-            case 0 | 1 | 2:
-                claim = await desk.claim(job_id, "w", connection)
-                if claim is not None:
-                    tokens[job_id] = claim.token
-            case 3:
-                await connection.execute("select * from heartbeat_job(%s, %s)", (job_id, token))
-            case 4:
-                await connection.execute("select checkpoint_job(%s, %s, %s)", (job_id, token, Jsonb({key: 1})))
-            case 5 | 6:
-                if token is not None:
-                    found = await desk.reserve(Claim(job_id, token, 1, {}), key, "0.01", connection)
-                    calls.append((found[0], token))
-            case 7 if calls:
-                await connection.execute("select settle_call(%s, %s, 0.005, '{}', '{}')", drawn.choice(calls))
-            case 8:
-                step = drawn.choice([FAIL, "select release_job(%s, %s)", "select continue_job(%s, %s)"])
-                await connection.execute(step.encode(), (job_id, token))
-            case 9:
-                await desk.expire(job_id)
-                await connection.execute("select sweep_jobs(10)")
-            case 10:
-                await connection.execute("select cancel_job(%s)", (job_id,))
-                await connection.execute("select retry_job(%s)", (job_id,))
-            case _:
-                await connection.execute("select due_jobs(%s)", (jobs,))
 
     async with desk.crowd(6) as crowd:
         await asyncio.gather(*(live(number, one) for number, one in enumerate(crowd)))

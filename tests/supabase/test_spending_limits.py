@@ -49,7 +49,8 @@ async def test_each_scope_refuses_in_words_with_the_time_of_its_reset(unlimited)
     local = f"{midnight.astimezone(UTC).date()} at 00:00"
     claim = await desk.claimed("blog")
     for scope, words in {
-        "overall": f"The daily spending limit of 0.10 USD for everyone is reached. It resets on {local}, São Paulo time.",
+        "overall": "The daily spending limit of 0.10 USD for everyone is reached."
+        f" It resets on {local}, São Paulo time.",
         "user": f"Your daily spending limit of 0.10 USD is reached. It resets on {local}, São Paulo time.",
         "kind": 'The daily spending limit of 0.10 USD for jobs of the kind "blog" is reached.'
         f" It resets on {local}, São Paulo time.",
@@ -172,7 +173,8 @@ def test_days_turn_at_midnight_in_sao_paulo_wherever_the_server_is(databases, mo
     for zone in ("UTC", "Asia/Tokyo", "America/Los_Angeles"):
         with psycopg.connect(databases.cluster.url("migrated"), options=f"-c timezone={zone}") as connection:
             found = connection.execute(
-                "select engine.day_of(%(m)s::timestamptz), engine.day_start(engine.day_of(%(m)s)) <= %(m)s::timestamptz,"
+                "select engine.day_of(%(m)s::timestamptz),"
+                " engine.day_start(engine.day_of(%(m)s)) <= %(m)s::timestamptz,"
                 " engine.day_of(engine.day_start(%(d)s)), engine.day_of(engine.day_start(%(d)s) - interval '1 ms')",
                 {"m": moment, "d": day},
             ).fetchone()
