@@ -13,6 +13,7 @@ from shared.research.plain import one_line
 MAX_PASSAGE_CHARS = 1_200
 MIN_PASSAGE_CHARS = 40
 MIN_PAGE_CHARS = 200
+TIMEOUT_S = 20.0
 
 _log = structlog.get_logger()
 _SENTENCE_END = re.compile(r"(?<=[.!?…])\s+(?=[A-ZÀ-Þ0-9“\"(])")
@@ -43,8 +44,15 @@ class PageUnreadable(Exception):
 
 
 async def read_page(page: FetchedPage, *, max_chars: int) -> ReadPage:
-    """Extracts the main text, at most `max_chars` characters of it, in a thread. Raises PageUnreadable."""
-    return await asyncio.to_thread(_read, page, max_chars)
+    """Extracts the main text, at most `max_chars` characters of it, in a thread. Raises PageUnreadable.
+
+    Markup made to be slow is given up on after 20 s; its thread ends by itself, because the page's size is capped.
+    """
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            return await asyncio.to_thread(_read, page, max_chars)
+    except TimeoutError:
+        raise PageUnreadable("took too long to parse") from None
 
 
 def _read(page: FetchedPage, max_chars: int) -> ReadPage:

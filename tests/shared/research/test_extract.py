@@ -66,6 +66,12 @@ async def test_a_page_without_text_is_unreadable(body: str):
         await read_page(page(body), max_chars=5_000)
 
 
+async def test_markup_made_to_be_slow_is_given_up_on(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("shared.research.extract.TIMEOUT_S", 0.01)
+    with pytest.raises(PageUnreadable, match="too long"):
+        await read_page(page("<li><a href='/'>um link</a></li>" * 2_000), max_chars=5_000)
+
+
 def test_long_paragraphs_are_cut_between_sentences():
     passages = cut_into_passages("Uma frase de tamanho normal que diz alguma coisa útil. " * 60)
     assert len(passages) > 1
