@@ -14,7 +14,7 @@ from psycopg import AsyncConnection
 from bench.engines.engine import MeasurementFailed, clock
 from bench.engines.ours import KIND
 from bench.figures import Figure, Measured, at_most
-from bench.percentiles import describe
+from bench.percentiles import median
 from bench.setting import Setting
 from bench.stack import Stack
 
@@ -22,15 +22,21 @@ _WORKER = "template"
 _SWEEP_AND_START_S = 3.0
 _RELEASED_S = 1.0
 # Each step renews the lease: whenever the worker is killed, nearly the whole lease is still to run.
-_ENDLESS = json.dumps({"steps": 1000, "sleep_ms": 300})
+_SHORT_STEPS = json.dumps({"steps": 1000, "sleep_ms": 300})
+# A step that uses up the whole grace which a worker gives to what runs when it is told to stop.
+_LONG_STEP = json.dumps({"steps": 1, "sleep_ms": 60_000})
 _POLL_S = 0.05
 _TIMEOUT_S = 90.0
 
 _INSERT = """
 insert into public.jobs (user_id, job_type, payload, status)
-select %s, %s, %s, 'queued' from generate_series(1, %s) returning id
+select %s, %s, payload::jsonb, 'queued' from unnest(%s::text[]) payload returning id
 """
-_RUNNING = "select count(*) from public.job_events where job_id = any (%s) and kind = 'checkpoint' and at > %s"
+_RUNNING = """
+select count(*) from public.jobs
+where id = any (%s) and status = 'processing'
+  and (checkpoint_data is not null or started_at < clock_timestamp() - interval '1 s')
+"""
 _CLAIMED_AFTER = """
 select job_id, extract(epoch from min(at) - %s)::float8 from public.job_events
 where job_id = any (%s) and kind = 'claimed' and at > %s group by job_id
@@ -50,37 +56,47 @@ _LEASE = "select lease_s from public.job_kinds where name = %s"
 async def measure(setting: Setting) -> Measured:
     """Several jobs at a time, in the middle of which the worker's process is killed, or told to stop."""
     stack, scale = setting.stack, setting.scale
+    short_steps = [_SHORT_STEPS] * scale.jobs_at_once
     async with await AsyncConnection.connect(stack.database_url, autocommit=True) as connection:
         row = await (await connection.execute(_LEASE, (KIND,))).fetchone()
         assert row is not None
         lease_s = float(row[0])
-        after_kill_s = [
-            seconds
-            for _ in range(scale.kills)
-            for seconds in await _interrupted(connection, stack, signal.SIGKILL, scale.jobs_at_once)
-        ]
-        after_release_s = [
-            seconds
-            for _ in range(scale.terminations)
-            for seconds in await _interrupted(connection, stack, signal.SIGTERM, scale.jobs_at_once)
-        ]
-    killed, released = describe(after_kill_s), describe(after_release_s)
+
+        async def repeated(times: int, sent: signal.Signals, payloads: list[str]) -> list[float]:
+            return [seconds for _ in range(times) for seconds in await _interrupted(connection, stack, sent, payloads)]
+
+        killed_s = await repeated(scale.kills, signal.SIGKILL, short_steps)
+        released_s = await repeated(scale.terminations, signal.SIGTERM, short_steps)
+        beside_a_long_step_s = await repeated(1, signal.SIGTERM, [*short_steps, _LONG_STEP])
     return Measured(
         figures=[
-            Figure("claimed again after kill -9, longest", killed["max"], "s", at_most(lease_s + _SWEEP_AND_START_S)),
-            Figure("claimed again after kill -9, p50", killed["p50"], "s"),
-            Figure("claimed again after its release (SIGTERM), longest", released["max"], "s", at_most(_RELEASED_S)),
-            Figure("claimed again after its release, p50", released["p50"], "s"),
+            Figure("claimed again after kill -9, longest", max(killed_s), "s", at_most(lease_s + _SWEEP_AND_START_S)),
+            Figure("claimed again after kill -9, p50", median(killed_s), "s"),
+            Figure("claimed again after its release (SIGTERM), longest", max(released_s), "s", at_most(_RELEASED_S)),
+            Figure("claimed again after its release, p50", median(released_s), "s"),
+            Figure(
+                "claimed again after its release beside a long step, longest",
+                max(beside_a_long_step_s),
+                "s",
+                at_most(_RELEASED_S),
+            ),
         ],
-        raw={"after_kill_s": after_kill_s, "after_release_s": after_release_s, "lease_s": lease_s},
+        raw={
+            "after_kill_s": killed_s,
+            "after_release_s": released_s,
+            "after_release_beside_a_long_step_s": beside_a_long_step_s,
+            "lease_s": lease_s,
+        },
         notes=[f"A job's lease is {lease_s:g} s. Those of a killed worker had been renewed within the last 0.3 s."],
     )
 
 
-async def _interrupted(connection: AsyncConnection[Any], stack: Stack, sent: signal.Signals, jobs: int) -> list[float]:
+async def _interrupted(
+    connection: AsyncConnection[Any], stack: Stack, sent: signal.Signals, payloads: list[str]
+) -> list[float]:
     """Seconds that each of the jobs waited for its next claim."""
     user_id = stack.user("marketing")["id"]
-    rows = await (await connection.execute(_INSERT, (user_id, KIND, _ENDLESS, jobs))).fetchall()
+    rows = await (await connection.execute(_INSERT, (user_id, KIND, payloads))).fetchall()
     ids: list[UUID] = [row[0] for row in rows]
     try:
         await _until_all_run(connection, ids)
@@ -95,12 +111,11 @@ async def _interrupted(connection: AsyncConnection[Any], stack: Stack, sent: sig
 
 
 async def _until_all_run(connection: AsyncConnection[Any], ids: list[UUID]) -> None:
-    """Each job has come past its first steps, by the number of checkpoints."""
-    since = await clock(connection)
+    """Each job is in the middle of a step."""
     deadline = time.monotonic() + _TIMEOUT_S
     while time.monotonic() < deadline:
-        row = await (await connection.execute(_RUNNING, (ids, since))).fetchone()
-        if row is not None and row[0] >= 2 * len(ids):
+        row = await (await connection.execute(_RUNNING, (ids,))).fetchone()
+        if row is not None and row[0] == len(ids):
             return
         await asyncio.sleep(_POLL_S)
     raise MeasurementFailed("the jobs to interrupt did not start")
