@@ -14,10 +14,10 @@ from shared.research.report import ResearchReport
 
 
 class Banner(BaseModel):
-    """The picture at the top: where it is and what it shows."""
+    """The picture at the top: where it is and what it was asked to show."""
 
     url: str
-    alt: str
+    scene: str
 
 
 class BlogDraft(BaseModel):

@@ -112,7 +112,7 @@ class BlogSteps:
             banner = await make_banner(picture.data)
             path = f"blog/{self._ports.job_id}/banner.jpg"
             url = await self._ports.files.upload(_BUCKET, path, banner, CONTENT_TYPE)
-        return {"banner": Banner(url=url, alt=strategy.banner_scene), "seconds": seconds}
+        return {"banner": Banner(url=url, scene=strategy.banner_scene), "seconds": seconds}
 
     async def review(self, state: BlogState) -> Update:
         """The brand analyst's scores. Raises ReviewRejected when the draft stays below the bar after its revision."""

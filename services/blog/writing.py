@@ -36,6 +36,8 @@ TARGET_WORDS = 1_100
 _INTRODUCTION_WORDS = 110
 _CONCLUSION_WORDS = 140
 _FEW = 3
+_MAX_KEYWORDS = 8
+_MAX_KEYWORD_CHARS = 80
 
 
 class Writer:
@@ -77,7 +79,9 @@ class Writer:
             )
             for section in strategy.sections
         ]
-        return strategy.model_copy(update={"sections": sections})
+        keywords = (one_line(keyword, max_chars=_MAX_KEYWORD_CHARS) for keyword in strategy.seo_keywords)
+        keywords = list(dict.fromkeys(keyword for keyword in keywords if keyword))[:_MAX_KEYWORDS]
+        return strategy.model_copy(update={"sections": sections, "seo_keywords": keywords or [request.topic]})
 
     async def introduction(self, strategy: Strategy, feedback: str = "") -> Part:
         """The introduction, from the outline."""
