@@ -56,6 +56,10 @@ def configure_logging(service: str, *, level: str = "INFO", project: str | None 
         )
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
+    for own_format in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logger = logging.getLogger(own_format)
+        logger.handlers.clear()
+        logger.propagate = True
     for noisy in ("httpx", "httpcore", "httpx2", "uvicorn.access", "google_genai"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 

@@ -14,6 +14,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
+import structlog
 from psycopg import AsyncConnection, sql
 
 from infra.local.migrate import apply_baseline, prepare
@@ -47,6 +48,20 @@ class TestDatabases:
         finally:
             with psycopg.connect(self.cluster.url(), autocommit=True) as connection:
                 connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(autouse=True)
+def plain_logs() -> None:
+    """Short lines to whatever stdout is now. The default draws tracebacks with all locals, which takes seconds."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.stdlib.add_log_level,
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(key_order=["event"]),
+        ],
+        cache_logger_on_first_use=False,
+    )
 
 
 @pytest.fixture(scope="session")

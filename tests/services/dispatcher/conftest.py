@@ -4,7 +4,6 @@ from typing import Any
 
 import httpx
 import pytest
-import structlog
 from fastapi import FastAPI
 from psycopg import AsyncConnection
 from pydantic import SecretStr
@@ -32,12 +31,9 @@ class NotedDelivery:
 
 
 @pytest.fixture(autouse=True)
-def plain_logs(monkeypatch: pytest.MonkeyPatch) -> None:
+def own_logs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The applications under test leave the logging of the tests alone."""
     monkeypatch.setattr("services.dispatcher.app.configure_logging", lambda *_, **__: None)
-    structlog.configure(
-        processors=[structlog.stdlib.add_log_level, structlog.processors.KeyValueRenderer(["event"])],
-        cache_logger_on_first_use=False,
-    )
 
 
 @pytest.fixture

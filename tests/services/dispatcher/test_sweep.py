@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -83,6 +84,6 @@ async def test_the_dispatcher_is_ready_when_the_database_has_the_engine(dispatch
         {"sweep_interval_s": 0},
     ],
 )
-def test_settings_that_cannot_work_are_refused(settings: DispatcherSettings, wrong: dict[str, object]) -> None:
+def test_settings_that_cannot_work_are_refused(settings: DispatcherSettings, wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         DispatcherSettings(**(settings.model_dump() | wrong))

@@ -11,7 +11,6 @@ from typing import Any
 import httpx
 import orjson
 import pytest
-import structlog
 from psycopg import AsyncConnection
 
 from shared.db import create_pool
@@ -79,14 +78,6 @@ def start(database_url: str, tmp_path: Path) -> Iterator[Start]:
     for each in started:
         each.process.kill()
         each.process.wait()
-
-
-@pytest.fixture(autouse=True)
-def plain_logs() -> None:
-    structlog.configure(
-        processors=[structlog.stdlib.add_log_level, structlog.processors.KeyValueRenderer(["event"])],
-        cache_logger_on_first_use=False,
-    )
 
 
 @pytest.fixture

@@ -59,7 +59,12 @@ async def test_each_step_is_a_checkpoint_that_the_front_end_can_read(attempt: An
     await attempt(job_id)
     assert (await jobs.events(job_id)).count("checkpoint") == 3
     progress = (await jobs.row(job_id))["checkpoint_data"]["progress"]
-    assert (progress["stage"], progress["message"], progress["done"], progress["total"]) == ("echo", "Step 3 of 3", 3, 3)
+    assert (progress["stage"], progress["message"], progress["done"], progress["total"]) == (
+        "echo",
+        "Step 3 of 3",
+        3,
+        3,
+    )
 
 
 async def test_each_step_asks_as_often_as_it_was_told(attempt: Any, jobs: Jobs, models: SpokenTo) -> None:

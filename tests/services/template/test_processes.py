@@ -75,7 +75,12 @@ async def test_a_terminated_worker_cuts_a_long_step_short(start: Start, jobs: Jo
     assert await asyncio.to_thread(worker.process.wait, 10) is not None
     (line,) = [line for line in worker.lines if line["message"] == "attempt_ended"]
     labels = line["logging.googleapis.com/labels"]
-    assert (line["outcome"], labels["job_id"], labels["kind"], labels["attempt"]) == ("released", str(job_id), "echo", "1")
+    assert (line["outcome"], labels["job_id"], labels["kind"], labels["attempt"]) == (
+        "released",
+        str(job_id),
+        "echo",
+        "1",
+    )
     assert line["logging.googleapis.com/trace"].endswith((await jobs.row(job_id))["trace_id"])
 
 

@@ -2,7 +2,6 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-import structlog
 from psycopg import AsyncConnection
 
 from shared.db import create_pool
@@ -11,18 +10,9 @@ from tests.shared.engine.jobs import Jobs
 
 
 @pytest.fixture(autouse=True)
-def plain_logs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lines to whatever stdout is now. (The default draws tracebacks with all locals, which takes seconds.)"""
+def own_logs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The applications under test leave the logging of the tests alone."""
     monkeypatch.setattr("shared.engine.worker.configure_logging", lambda *_, **__: None)
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.stdlib.add_log_level,
-            structlog.processors.format_exc_info,
-            structlog.processors.KeyValueRenderer(["event"]),
-        ],
-        cache_logger_on_first_use=False,
-    )
 
 
 @pytest.fixture

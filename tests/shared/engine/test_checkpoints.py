@@ -1,4 +1,6 @@
 """A graph's state in `checkpoint_data`, through crashes and back."""
+# LangGraph's types of nodes know neither parameters named `_` nor nodes with an input of their own.
+# pyright: reportArgumentType=false, reportTypedDictNotRequiredAccess=false
 
 import asyncio
 import math
@@ -146,7 +148,9 @@ class Fan:
         graph.add_edge(START, "plan")
         if self.by_send:
             graph.add_node("search", self.search)
-            graph.add_conditional_edges("plan", lambda _: [Send("search", {"name": name}) for name in "abc"], ["search"])
+            graph.add_conditional_edges(
+                "plan", lambda _: [Send("search", {"name": name}) for name in "abc"], ["search"]
+            )
             graph.add_edge("search", "merge")
         else:
             for name in "abc":

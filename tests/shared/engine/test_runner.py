@@ -41,7 +41,7 @@ class Waiting:
         self.stopped_after_s: float | None = None
         self.go_on = asyncio.Event()
 
-    async def __call__(self, context: JobContext) -> Outcome:
+    async def __call__(self, _: JobContext) -> Outcome:
         begun = time.monotonic()
         self.started.set()
         try:
@@ -150,7 +150,7 @@ async def test_a_checkpoint_of_a_cancelled_job_ends_the_attempt_as_cancelled(run
 
 async def test_without_heartbeats_the_handler_stops_by_our_own_clock(store: JobStore, jobs: Jobs) -> None:
     class Unreachable(JobStore):
-        async def heartbeat(self, lease: Any) -> Heartbeat:
+        async def heartbeat(self, lease: Any) -> Heartbeat:  # noqa: ARG002
             raise TimeoutError
 
     await jobs.set_kind(lease_s=0.9)
@@ -393,9 +393,7 @@ async def test_an_outage_longer_than_the_lease_leaves_the_job_to_the_sweep(
     assert await run(done, job_id) == AttemptEnd.COMPLETED
 
 
-async def test_a_silent_database_stops_the_handler_when_the_lease_is_over(
-    wired: tuple[Wire, Run], jobs: Jobs
-) -> None:
+async def test_a_silent_database_stops_the_handler_when_the_lease_is_over(wired: tuple[Wire, Run], jobs: Jobs) -> None:
     line, run = wired
     await jobs.set_kind(lease_s=1.5)
     job_id = await jobs.enqueue()
