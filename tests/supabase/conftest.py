@@ -12,8 +12,23 @@ from tests.conftest import TestDatabases
 from tests.supabase import story
 from tests.supabase.desk import Desk, connect
 from tests.supabase.former import fill_former
+from tests.supabase.recycled import RecycledDatabase
 
 CreateUser = Callable[..., Awaitable[UUID]]
+
+
+@pytest.fixture(scope="session")
+def recycled(databases: TestDatabases) -> Iterator[RecycledDatabase]:
+    database = RecycledDatabase(databases)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def database_url(recycled: RecycledDatabase) -> Iterator[str]:
+    """Superuser's URL of a database that looks as if it had just been migrated."""
+    with recycled.lend() as url:
+        yield url
 
 
 @pytest.fixture
