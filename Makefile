@@ -42,6 +42,11 @@ check: setup ## lint, types, imports, sizes, lock, SQL
 	$(BIN)/squawk --config .squawk.toml supabase/migrations/*.sql
 	$(BIN)/python -m infra.checks
 
+chaos: setup ## break everything for ten minutes and check that nothing is lost: make chaos SEED=7 DURATION_S=60
+	@$(BIN)/python -m tests.chaos --seed $(SEED) --duration-s $(DURATION_S)
+SEED ?= 1
+DURATION_S ?= 600
+
 bench: setup ## measure on the embedded stack: a table, and JSON in out/
 	$(BIN)/python -m bench
 
@@ -50,4 +55,4 @@ lock: ## pin the dependencies of pyproject.toml in requirements.lock
 	  --output-file requirements.lock pyproject.toml
 	$(BIN)/python -m infra.checks --stamp-lock
 
-.PHONY: help setup demo up down test check bench lock
+.PHONY: help setup demo up down test check chaos bench lock

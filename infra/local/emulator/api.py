@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, HTTPException, Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from infra.local.emulator import google_errors
@@ -103,7 +104,11 @@ def create_router(emulator: Emulator) -> APIRouter:
 
 async def _call(request: Request, version: str, target: str, *, vertex: bool) -> Call:
     model, _, method = target.rpartition(":")
-    return Call(request, version, model, method, vertex, await request.body())
+    try:
+        raw = await request.body()
+    except ClientDisconnect:
+        raise HTTPException(_CLIENT_GAVE_UP) from None  # heard by nobody: the client died while it spoke
+    return Call(request, version, model, method, vertex, raw)
 
 
 async def _answer(emulator: Emulator, call: Call) -> Response:

@@ -1,0 +1,121 @@
+"""What goes wrong when, and who asks for what: all of it drawn from the seed before anything starts."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+# What is drawn, like cards: every trouble comes once before any comes again.
+DECK: tuple[tuple[str, str], ...] = (
+    *[("kill", "template")] * 3,
+    *[("kill", "blog")] * 3,
+    *[("kill", "dispatcher")] * 2,
+    *[("kill", "relay")] * 2,
+    *[("kill", "gateway")] * 2,
+    ("kill_emulator", "emulator"),
+    ("stop", "template"),
+    ("stop", "blog"),
+    ("freeze", "template"),
+    ("freeze", "blog"),
+    ("restart", "postgres"),
+    ("crash", "postgres"),
+    ("crash_backend", "postgres"),
+    *[("drop_connections", "postgres")] * 2,
+    ("delay_hints", "relay"),
+    ("refuse_hints", "hints"),
+    *[("replay_hints", "replays")] * 2,
+    *[("change_faults", "emulator")] * 2,
+)
+FAULTS = ("429", "500", "503", "slow", "truncated", "malformed_json", "empty")
+MOST_FAULTS = 0.2
+SLOW_MS = 600
+_PAUSE_S = (0.6, 2.6)
+_LASTS_S = {"freeze": (1.0, 3.0), "delay_hints": (1.0, 4.0), "refuse_hints": (2.0, 5.0)}
+
+TOPICS = (
+    "Rastreabilidade e UDI em implantes",
+    "Torneamento suíço de parafusos pediculares",
+    "Metrologia com CMM na aceitação de implantes",
+    "Sala limpa ISO classe 7 na montagem de instrumentos",
+    "Eletropolimento de implantes de titânio",
+    "Qualificação de fornecedores de dispositivos médicos",
+    "Titânio grau 23 em implantes dentários",
+    "Validação de processos de limpeza de implantes",
+)
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """One thing that goes wrong, `at_s` seconds after the start, for `lasts_s` seconds (0: a moment)."""
+
+    at_s: float
+    what: str
+    target: str
+    lasts_s: float = 0.0
+    seed: int = 0
+    rates: dict[str, float] = field(default_factory=dict)
+
+
+def troubles(seed: int, duration_s: float) -> list[Trouble]:
+    """The schedule: the model fails from the beginning, the rest follows every 0.6 to 2.6 s."""
+    chance = random.Random(f"troubles {seed}")
+    drawn = [Trouble(0.0, "change_faults", "emulator", seed=seed, rates=_rates(chance))]
+    deck: list[tuple[str, str]] = []
+    at_s = chance.uniform(*_PAUSE_S)
+    while at_s < duration_s:
+        if not deck:
+            deck = chance.sample(DECK, len(DECK))
+        what, target = deck.pop()
+        lasts_s = chance.uniform(*_LASTS_S.get(what, (0.0, 0.0)))
+        drawn.append(Trouble(round(at_s, 2), what, target, lasts_s, chance.randrange(2**31), _rates(chance)))
+        at_s += chance.uniform(*_PAUSE_S)
+    return drawn
+
+
+def _rates(chance: random.Random) -> dict[str, float]:
+    """Between 8 and 20 % of calls fail, in a mixture of ways."""
+    weights = [chance.random() for _ in FAULTS]
+    share = chance.uniform(0.08, MOST_FAULTS) / sum(weights)
+    # Rounded down: together they stay below the greatest rate.
+    return {fault: int(weight * share * 10_000) / 10_000 for fault, weight in zip(FAULTS, weights, strict=True)}
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A job that a person asks for."""
+
+    person: str
+    job_type: str
+    payload: dict[str, Any]
+
+
+def echo_wishes(seed: int) -> Iterator[Wish]:
+    """Echo jobs without end: short and long, with and without calls; some fail for a while, a few for good."""
+    chance = random.Random(f"echo {seed}")
+    while True:
+        steps = chance.randint(1, 6)
+        payload: dict[str, Any] = {
+            "steps": steps,
+            "sleep_ms": chance.choice([0, 20, 100, 300]),
+            "calls_per_step": chance.choice([0, 0, 1, 2]),
+        }
+        match chance.random():
+            case fate if fate < 0.15:
+                at_step, times = chance.randint(1, steps), chance.randint(1, 2)
+                payload["fail"] = {"kind": "retryable", "at_step": at_step, "times": times}
+            case fate if fate < 0.18:
+                payload["fail"] = {"kind": "permanent", "at_step": chance.randint(1, steps), "times": 1000}
+            case fate if fate < 0.20:
+                payload["steps"] = 0
+            case _:
+                pass
+        # Sales has a small limit for the day, so that limits are reached while everything fails.
+        yield Wish("sales" if chance.random() < 0.1 else "marketing", "echo", payload)
+
+
+def blog_wishes(seed: int) -> Iterator[Wish]:
+    """Blog jobs without end, several on the same topic, so that they want the same address."""
+    chance = random.Random(f"blog {seed}")
+    while True:
+        level = "deep" if chance.random() < 0.15 else "light"
+        yield Wish("marketing", "blog_generate", {"topic": chance.choice(TOPICS), "researchLevel": level})

@@ -1,0 +1,38 @@
+"""The chaos suite in short, and its schedule."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.plan import DECK, MOST_FAULTS, echo_wishes, troubles
+from tests.chaos.report import Report
+from tests.chaos.run import run_chaos, verdict
+from tests.conftest import StartStack
+
+SEED = 7
+DURATION_S = 45
+
+
+@pytest.mark.timeout(240)
+async def test_nothing_is_lost_or_done_twice_while_everything_breaks(start_stack: StartStack, tmp_path: Path):
+    stack = start_stack(up=False)
+    with (tmp_path / "chaos.txt").open("w") as output:
+        report = Report(output)
+        await run_chaos(stack, SEED, DURATION_S, report)
+    assert not report.findings, f"{verdict(report, SEED, stack)}\n{(tmp_path / 'chaos.txt').read_text()}"
+    stack.down()
+
+
+def test_a_seed_is_a_schedule():
+    assert troubles(3, 100) == troubles(3, 100) != troubles(4, 100)
+    assert [next(wishes) for wishes in [echo_wishes(3)] * 50] == [next(wishes) for wishes in [echo_wishes(3)] * 50]
+
+
+def test_every_trouble_comes_before_one_comes_again():
+    drawn = [(trouble.what, trouble.target) for trouble in troubles(5, 600)[1:]]
+    assert len(drawn) > 3 * len(DECK)
+    assert sorted(drawn[: len(DECK)]) == sorted(DECK)
+
+
+def test_at_most_a_fifth_of_the_calls_is_told_to_fail():
+    assert all(sum(trouble.rates.values()) <= MOST_FAULTS for trouble in troubles(6, 600))
