@@ -54,9 +54,10 @@ _LEDGER = """
       from public.model_calls c
     ) call group by 1, 2 order by 1, 2
 """
-_BOOKED_UNSEEN = """
-    select id, model, call_kind, cost_usd, settled_at from public.model_calls
-    where cost_usd > 0 and settled_at between %s and %s + interval '2 seconds'
+# Answered, perhaps, between the last reading of an emulator's meter and its death.
+_UNSEEN = """
+    select id, model, call_kind, cost_usd, created_at, settled_at from public.model_calls
+    where cost_usd > 0 and settled_at >= %s and created_at <= %s
 """
 
 
@@ -64,7 +65,7 @@ async def check_money(database: Database, model: Model, done: Mapping[tuple[str,
     """The books balance, no limit is passed, and the ledger is the meter but for calls that a crash has hidden."""
     for what, query in _MUST_BE_EMPTY.items():
         report.expect_none(what, await database.rows(query))
-    unseen = [row for span in model.unseen for row in await database.rows(_BOOKED_UNSEEN, *span)]
+    unseen = [row for span in model.unseen for row in await database.rows(_UNSEEN, *span)]
     ledger = {(row["model"], row["kind"]): row for row in await database.rows(_LEDGER)}
     for key in sorted(ledger.keys() | model.served.keys()):
         _compare(key, ledger.get(key), model.served.get(key, Served()), unseen, report)
