@@ -15,6 +15,7 @@ from services.dispatcher.sweep import Sweeper
 from services.dispatcher.webhook import check_secret, job_ids, read_body
 from shared.db import create_pool
 from shared.engine.catalog import load_catalog
+from shared.engine.cloud_tasks import CloudTasksDelivery
 from shared.engine.delivery import Delivery, HttpDelivery
 from shared.engine.service_app import Refusal, create_service_app
 from shared.engine.store import JobStore
@@ -38,10 +39,8 @@ def create_app(settings: DispatcherSettings | None = None, delivery: Delivery | 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
         async with AsyncExitStack() as stack:
-            await pool.open()
-            stack.push_async_callback(pool.close)
-            if isinstance(delivery, HttpDelivery):
-                await stack.enter_async_context(delivery.running())
+            await stack.enter_async_context(pool)
+            await stack.enter_async_context(delivery.running())
             loops = [router.run()]
             if settings.sweep_interval_s:
                 loops.append(sweeper.run(settings.sweep_interval_s))
@@ -87,12 +86,7 @@ def _create_delivery(settings: DispatcherSettings) -> Delivery:
     if settings.delivery == "http":
         services = load_catalog().services
         return HttpDelivery(settings.worker_urls, {name: service.concurrency for name, service in services.items()})
-    from google.cloud.tasks_v2 import CloudTasksAsyncClient  # noqa: PLC0415  0.5 s and 40 MiB that HTTP does not need
-
-    from shared.engine.cloud_tasks import CloudTasksDelivery  # noqa: PLC0415
-
     return CloudTasksDelivery(
-        CloudTasksAsyncClient(),
         project=settings.google_cloud_project or "",
         location=settings.cloud_tasks_location or "",
         invoker=settings.cloud_tasks_invoker or "",

@@ -1,12 +1,14 @@
 """From ids to deliveries. Where a job goes is read from the database, never from the hint that named it."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 import psycopg
 import structlog
 
+from shared.engine.deadline import within
 from shared.engine.delivery import Delivery
 from shared.engine.job import DueJob
 from shared.engine.store import JobStore
@@ -44,8 +46,7 @@ class Router:
             self._announced.set()
             return
         try:
-            async with asyncio.timeout(IN_REQUEST_DEADLINE_S):
-                await self._look_up(list(ids))
+            await within(IN_REQUEST_DEADLINE_S, self._look_up(list(ids)))
         except TimeoutError:
             _log.warning("hint_not_delivered_in_time")
 
@@ -55,17 +56,27 @@ class Router:
             await self._announced.wait()
             self._announced.clear()
             ids, self._inbox = list(self._inbox), {}
-            await self._look_up(ids)
+            try:
+                await self._look_up(ids)
+            except Exception:  # noqa: BLE001  a hint that breaks something must not be the last one
+                _log.exception("look_up_crashed")
 
     async def deliver(self, jobs: Sequence[DueJob]) -> None:
         """Sends the jobs on their way, in order. What cannot be sent is logged, once for each reason."""
-        failures: dict[str, int] = {}
-        for start in range(0, len(jobs), DELIVERIES_AT_A_TIME):
-            batch = jobs[start : start + DELIVERIES_AT_A_TIME]
-            for result in await asyncio.gather(*map(self._delivery.deliver, batch), return_exceptions=True):
-                if isinstance(result, Exception):
-                    reason = f"{type(result).__name__}: {result}"
-                    failures[reason] = failures.get(reason, 0) + 1
+        failures: Counter[str] = Counter()
+
+        async def deliver(job: DueJob) -> None:
+            try:
+                await self._delivery.deliver(job)
+            except Exception as error:  # noqa: BLE001  whatever it is, the next sweep tries again
+                failures[f"{type(error).__name__}: {error}"] += 1
+
+        if self._delivery.keeps_in_memory:
+            for job in jobs:
+                await deliver(job)
+        else:
+            for start in range(0, len(jobs), DELIVERIES_AT_A_TIME):
+                await asyncio.gather(*map(deliver, jobs[start : start + DELIVERIES_AT_A_TIME]))
         for reason, count in failures.items():
             _log.warning("not_delivered", reason=reason, jobs=count)
 

@@ -4,7 +4,8 @@
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from shared.engine.job import DueJob
@@ -29,7 +30,7 @@ class CloudTasksDelivery:
 
     def __init__(
         self,
-        client: "CloudTasksAsyncClient",
+        connect: "Callable[[], CloudTasksAsyncClient] | None" = None,
         *,
         project: str,
         location: str,
@@ -37,23 +38,35 @@ class CloudTasksDelivery:
         worker_urls: Mapping[str, str],
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._client = client
+        self._connect = connect or _connect
+        self._client: CloudTasksAsyncClient | None = None
         self._location = f"projects/{project}/locations/{location}"
         self._invoker = invoker
         self._urls = worker_urls
         self._now = now
 
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        """Connects, and closes the connection at the end of the block."""
+        self._client = self._connect()
+        try:
+            yield
+        finally:
+            await self._client.transport.close()
+
     async def deliver(self, job: DueJob) -> None:
         """Creates the task; that it exists already is success.
 
-        Raises `LookupError` for a service without an address and `google.api_core.exceptions.GoogleAPICallError` when
-        the task cannot be created.
+        Raises `LookupError` for a service without an address, `RuntimeError` outside of `running`, and
+        `google.api_core.exceptions.GoogleAPICallError` when the task cannot be created.
         """
         from google.api_core.exceptions import AlreadyExists  # noqa: PLC0415  see the module's docstring
 
         url = self._urls.get(job.service)
         if url is None:
             raise LookupError(f"WORKER_URLS has no address for the service {job.service}")
+        if self._client is None:
+            raise RuntimeError("CloudTasksDelivery is not running")
         try:
             request = self._request(job, url.rstrip("/"))
             await self._client.create_task(request, timeout=CREATE_TIMEOUT_S)  # pyright: ignore[reportUnknownMemberType]
@@ -74,6 +87,12 @@ class CloudTasksDelivery:
                 "dispatch_deadline": {"seconds": DISPATCH_DEADLINE_S},
             },
         }
+
+
+def _connect() -> "CloudTasksAsyncClient":
+    from google.cloud.tasks_v2 import CloudTasksAsyncClient  # noqa: PLC0415  see the module's docstring
+
+    return CloudTasksAsyncClient()
 
 
 def task_id(job: DueJob, now: float) -> str:

@@ -6,7 +6,7 @@ finds what was not delivered. So nothing here insists.
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
 from uuid import UUID  # noqa: TC003  kept plain for readers: it costs nothing
 
@@ -33,6 +33,10 @@ class Delivery(Protocol):
     keeps_in_memory: bool
     """True when `deliver` only takes a note and the work happens behind it. Then it may not be left to a process whose
     CPU is cut after its response."""
+
+    def running(self) -> AbstractAsyncContextManager[None]:
+        """Deliveries happen within the block."""
+        ...
 
     async def deliver(self, job: DueJob) -> None:
         """Sends one job on its way. Raises only when it cannot be sent now; the sweep tries again."""

@@ -63,12 +63,10 @@ def create_worker_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
-        await database.open()
-        async with resources():
+        async with database, resources():
             with on_termination(worker.drain.begin):
                 yield
             await worker.stop()
-        await database.close()
 
     app = create_service_app(service, lifespan=lifespan, is_ready=worker.is_ready)
     app.post("/jobs/{job_id}")(worker.work)

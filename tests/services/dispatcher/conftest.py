@@ -26,6 +26,10 @@ class NotedDelivery:
     def __init__(self) -> None:
         self.jobs: list[DueJob] = []
 
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        yield
+
     async def deliver(self, job: DueJob) -> None:
         self.jobs.append(job)
 

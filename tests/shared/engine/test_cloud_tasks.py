@@ -53,19 +53,16 @@ async def cloud() -> AsyncIterator[tuple[FakeCloudTasks, CloudTasksDelivery]]:
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
-    client = CloudTasksAsyncClient(transport=CloudTasksGrpcAsyncIOTransport(channel=channel))
-    yield (
-        fake,
-        CloudTasksDelivery(
-            client,
-            project="p",
-            location="southamerica-east1",
-            invoker="dispatcher@p.iam.gserviceaccount.com",
-            worker_urls={"lead_scoring": "https://lead-scoring.run.app/"},
-            now=WAITING_SINCE.timestamp,
-        ),
+    delivery = CloudTasksDelivery(
+        lambda: CloudTasksAsyncClient(transport=CloudTasksGrpcAsyncIOTransport(channel=channel)),
+        project="p",
+        location="southamerica-east1",
+        invoker="dispatcher@p.iam.gserviceaccount.com",
+        worker_urls={"lead_scoring": "https://lead-scoring.run.app/"},
+        now=WAITING_SINCE.timestamp,
     )
-    await channel.close()
+    async with delivery.running():
+        yield fake, delivery
     await server.stop(None)
 
 
