@@ -1,7 +1,7 @@
 """What must hold for money: the ledger against the meter, the limits, and calls whose fate a crash has hidden."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import LiteralString
 
@@ -61,12 +61,29 @@ _UNSEEN = """
 """
 
 
-async def check_money(database: Database, model: Model, done: Mapping[tuple[str, str], int], report: Report) -> None:
+# Whose call it was: numbers of attempts that were given back are used again, so the last claim before it tells. A lease
+# that ran out though its worker was left alone was not renewed in time: Postgres was away, or the machine too busy.
+_UNKNOWN = """
+    select c.id, c.job_id, c.attempt, c.status, c.error, c.created_at, c.settled_at, claim.actor as worker,
+      exists (select from public.job_events e where e.job_id = c.job_id and e.id > claim.id and e.attempt = c.attempt
+              and e.kind = 'lease_expired' and e.detail ->> 'worker' = claim.actor) as lease_expired
+    from public.model_calls c cross join lateral (
+      select e.id, e.actor from public.job_events e
+      where e.job_id = c.job_id and e.kind = 'claimed' and e.at <= c.created_at order by e.id desc limit 1) claim
+    where c.cost_usd = 0 and (c.status = 'abandoned' or coalesce((c.error ->> 'cost_unknown')::boolean, false))
+    order by c.id
+"""
+
+
+async def check_money(
+    database: Database, model: Model, done: Mapping[tuple[str, str], int], hit: Collection[str], report: Report
+) -> None:
     """The books balance, no limit is passed, and the ledger is the meter but for calls that a crash has hidden."""
     for what, query in _MUST_BE_EMPTY.items():
         report.expect_none(what, await database.rows(query))
     unseen = [row for span in model.unseen for row in await database.rows(_UNSEEN, *span)]
     ledger = {(row["model"], row["kind"]): row for row in await database.rows(_LEDGER)}
+    _explain(await database.rows(_UNKNOWN), hit, model, report)
     for key in sorted(ledger.keys() | model.served.keys()):
         _compare(key, ledger.get(key), model.served.get(key, Served()), unseen, report)
 
@@ -94,6 +111,30 @@ def in_flight_at_most(done: Mapping[tuple[str, str], int]) -> int:
             hit[target] += times
     workers = hit["template"] + hit["blog"] + 2 * (hit["emulator"] + hit["postgres"])
     return workers * _CALLS_OF_A_WORKER
+
+
+def _explain(unknown: list[Row], hit: Collection[str], model: Model, report: Report) -> None:
+    """Each call of unknown cost belongs to a worker that was hit, an emulator that was killed, or a lost lease.
+
+    `hit` are the workers, as `service:pid`.
+    """
+    reasons = Counter[str]()
+    unexplained: list[Row] = []
+    for row in unknown:
+        service, _, pid = row["worker"].split(":")
+        if f"{service}:{pid}" in hit:
+            reasons["of workers that were killed, stopped or frozen"] += 1
+        elif any(
+            row["created_at"] <= killed_at and read_at <= row["settled_at"] for read_at, killed_at in model.unseen
+        ):
+            reasons["when the emulator was killed"] += 1
+        elif row["lease_expired"]:
+            reasons["of attempts whose lease could not be renewed"] += 1
+        else:
+            unexplained.append(row)
+    for reason, count in reasons.items():
+        report.say(f"unknown: {count} {reason}")
+    report.expect_none("calls of unknown cost that nothing explains", unexplained)
 
 
 def _compare(key: tuple[str, str], ledger: Row | None, served: Served, unseen: list[Row], report: Report) -> None:

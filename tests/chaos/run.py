@@ -62,7 +62,7 @@ async def run_chaos(stack: RunningStack, seed: int, duration_s: float, report: R
         await _quiet(database, report)
         await model.read()
         await check_jobs(database, load.asked, report)
-        await check_money(database, model, havoc.done, report)
+        await check_money(database, model, havoc.done, havoc.hit, report)
     _check_logs(stack, report)
     report.figures["troubles"] = sum(havoc.done.values())
 

@@ -54,6 +54,7 @@ _FIND_MONEY: dict[str, LiteralString] = {
     "that of their calls": "update public.jobs set cost_usd = 1",
     "the meter differs": "update public.model_calls set cost_usd = 0.02",
     "answers metered": _ANOTHER_CALL + "status, day, reserved_usd, 0.0000001 from public.model_calls",
+    "nothing explains": _ANOTHER_CALL + "'abandoned', day, reserved_usd, 0 from public.model_calls",
     "was broken": _ANOTHER_CALL + "'abandoned', day, reserved_usd, 0 from public.model_calls",
 }
 
@@ -67,7 +68,7 @@ async def done(connection: AsyncConnection[Any], create_user: Callable[..., Any]
         (blog, "blog", '{"draft": {"id": "00000000-0000-0000-0000-000000000001"}}'),
     ):
         await connection.execute(_JOB, (job_id, user, job_type))
-        cursor = await connection.execute("select lease_token from public.claim_job(%s, 'worker')", (job_id,))
+        cursor = await connection.execute("select lease_token from public.claim_job(%s, 'echo:host:1')", (job_id,))
         [token] = await cursor.fetchone() or [None]
         if job_type == "echo":
             cursor = await connection.execute(
@@ -97,7 +98,7 @@ async def checked(database_url: str, done: list[UUID]) -> Callable[..., Any]:
         async with httpx.AsyncClient() as http:
             model = Model("", http, served={("model", "text"): Served(1, Decimal("0.01"))})
             await check_jobs(database, asked or done, report)
-            await check_money(database, model, {}, report)
+            await check_money(database, model, {}, (), report)
         return "\n".join(finding.what for finding in report.findings)
 
     return check
