@@ -62,3 +62,10 @@ async def test_a_payload_that_does_not_fit_fails_at_once_and_says_why(office: Of
     job = await office.ended(job_id)
     assert (job["status"], job["attempts"]) == ("failed", 1)
     assert "topic" in job["error"]
+
+
+async def test_a_topic_that_no_source_treats_is_not_made_up(office: Office):
+    [job_id] = await office.ask("blog", {"topic": "Bolo de cenoura com cobertura de chocolate"})
+    job = await office.ended(job_id, 90)
+    assert (job["status"], job["error_detail"]["code"]) == ("failed", "sources_insufficient")
+    assert job["error_detail"]["stage"] == "research"

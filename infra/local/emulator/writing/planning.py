@@ -16,6 +16,7 @@ _FACTUAL = re.compile(
 )
 _POINTING = re.compile(r"\b(?:[dn]?ess[ea]s?|[dn]est[ea]s?|this|these|those|such)\b", re.IGNORECASE)
 _FEWEST_EVIDENCE, _FEWEST_SOURCES = 8, 2
+_FEWEST_TOPIC_WORDS = 0.25
 _ANSWERED = 0.3
 _ALIKE = 0.6
 _MOST_IDS = 6
@@ -32,10 +33,14 @@ def plan_queries(brief: Brief) -> dict[str, Any]:
 
 
 def pick_quotes(brief: Brief) -> dict[str, Any]:
-    """Whole sentences of a page about the topic, word for word; none from a page in another language."""
+    """Whole sentences of a page about the topic, word for word; none from a page in another language or about another
+    subject: one that has hardly a word of the topic.
+    """
     passages = [(int(number), " ".join(text.split())) for number, text in _PASSAGE.findall(brief.get("passages"))]
     if detect_language(" ".join(text for _, text in passages)) != brief.language:
-        return {"quotes": []}
+        return {"is_about_topic": True, "quotes": []}
+    if overlap(brief.topic, brief.get("passages")) < _FEWEST_TOPIC_WORDS:
+        return {"is_about_topic": False, "quotes": []}
     wanted = " ".join([brief.topic, brief.get("title"), *brief.lines("questions")])
     candidates = [
         (number, sentence)
@@ -55,10 +60,11 @@ def pick_quotes(brief: Brief) -> dict[str, Any]:
         if not any(similar(sentence, other) > _ALIKE for _, other in chosen):
             chosen.append((number, sentence))
     return {
+        "is_about_topic": True,
         "quotes": [
             {"passage": number, "quote": text, "statement": paraphrased(text, brief.language, brief.seed)}
             for number, text in sorted(chosen)
-        ]
+        ],
     }
 
 
