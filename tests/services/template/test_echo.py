@@ -1,13 +1,16 @@
 """What the tool `echo` does with its payload."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
+from services.template.app import LateGateway
 from services.template.job import EchoPayload, echo
 from services.template.steps import Sentence
+from shared.db import Pool
 from shared.engine.errors import InvalidPayload
-from shared.engine.outcome import Outcome
+from shared.engine.outcome import Done, Outcome
 from shared.engine.payload import parse_payload
 from shared.engine.runner import AttemptEnd, JobContext, run_attempt
 from shared.engine.store import JobStore
@@ -113,3 +116,20 @@ async def test_a_wrong_payload_fails_with_the_fields_name(attempt: Any, jobs: Jo
 def test_nothing_wrong_passes(payload: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidPayload, match=field):
         parse_payload(EchoPayload, payload)
+
+
+async def test_the_gateway_is_opened_by_the_first_job_that_needs_it_and_only_once(
+    store: JobStore, jobs: Jobs, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GEMINI_API_KEY", "none-that-works")
+    gateway = LateGateway(pool)
+    opened: list[Any] = []
+
+    async def handle(context: JobContext) -> Outcome:
+        first, second = await asyncio.gather(gateway.for_job(context), gateway.for_job(context))
+        opened.extend((first._gateway, second._gateway))
+        return Done({})
+
+    async with gateway.available():
+        assert await run_attempt(store, {"echo": handle}, await jobs.enqueue(), "w") == AttemptEnd.COMPLETED
+    assert opened[0] is opened[1]
