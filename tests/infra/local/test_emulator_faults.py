@@ -1,5 +1,6 @@
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -7,7 +8,9 @@ import pytest
 from google.genai import errors, types
 from pydantic import BaseModel, ValidationError
 
+from infra.local.emulator.app import EmulatorSettings, create_app
 from infra.local.emulator.faults import FAULTS, FaultPlan, Faults
+from infra.local.emulator.prices import DEFAULT_TABLE
 from tests.infra.local.emulator_server import EMBEDDING, IMAGE, TEXT, RunningEmulator, running_emulator
 
 
@@ -196,3 +199,20 @@ def test_plan_can_be_read_and_cleared(emulator: RunningEmulator):
     assert httpx.get(path).json()["rates"] == {"429": 1.0}
     assert httpx.delete(path).json()["rates"] == {}
     assert emulator.ask("x").text
+
+
+async def test_a_client_that_dies_while_it_speaks_is_no_defect_of_the_emulator(tmp_path: Path):
+    app = create_app(EmulatorSettings(tmp_path, web_port=None, web_fd=None, prices=DEFAULT_TABLE))
+    path = f"/v1beta/models/{TEXT}:generateContent"
+    scope = {"type": "http", "method": "POST", "path": path, "headers": [], "query_string": b"", "http_version": "1.1"}
+    said = iter([{"type": "http.request", "body": b'{"cont', "more_body": True}, {"type": "http.disconnect"}])
+    answers: list[Any] = []
+
+    async def receive() -> Any:
+        return next(said)
+
+    async def send(message: Any) -> None:
+        answers.append(message)
+
+    await app(scope, receive, send)
+    assert answers[0]["status"] == 499
