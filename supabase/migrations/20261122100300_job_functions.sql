@@ -1,7 +1,7 @@
 -- What workers call. Each function that carries a token changes nothing and raises PT409 when the lease is not held.
 -- All locks are taken in one order (the job's row, then its calls, then spending counters), so that they cannot deadlock.
--- These are hot paths: a row is found by its key whatever the statistics say (enable_seqscan), payload and checkpoint are not read
--- unless they are asked for, and the trigger on updates is told when there is nobody to send a hint to (engine.hints).
+-- These are hot paths: a row is found by its key whatever the statistics say (enable_seqscan), and payload and checkpoint are not
+-- read unless they are asked for.
 
 create function engine.lease_lost(job_id uuid) returns void
 language plpgsql set search_path = '' as $$
@@ -29,6 +29,7 @@ begin
   insert into public.job_events (job_id, kind, actor, attempt, detail)
   values (expire_lease.job_id, 'lease_expired', expire_lease.actor, job.attempts,
           jsonb_build_object('worker', job.worker, 'lease_expired_at', job.lease_expires_at));
+  perform set_config('engine.hints', 'off', true);
   update public.jobs j set
     status = case when last_one then 'failed' else 'queued' end,
     error = case when last_one then lost ->> 'message' end,
@@ -37,6 +38,7 @@ begin
     scheduled_for = case when last_one then j.scheduled_for else clock_timestamp() end,
     lease_token = null, lease_expires_at = null, updated_at = clock_timestamp()
   where j.id = expire_lease.job_id;
+  perform set_config('engine.hints', 'on', true);
   if last_one then
     insert into public.job_events (job_id, kind, actor, attempt, detail)
     values (expire_lease.job_id, 'failed', expire_lease.actor, job.attempts, jsonb_build_object('error', lost));
@@ -46,7 +48,7 @@ end $$;
 create function public.claim_job(job_id uuid, worker text, kinds text[] default null)
 returns table (id uuid, user_id uuid, kind text, job_type text, payload jsonb, checkpoint_data jsonb, attempt integer, max_attempts integer,
                lease_token uuid, lease_s double precision, trace_id text, created_at timestamptz)
-language plpgsql security definer set search_path = '' set enable_seqscan = off set engine.hints = off as $$
+language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 #variable_conflict use_column
 begin
   return query
@@ -84,7 +86,7 @@ begin
 end $$;
 
 create function public.heartbeat_job(job_id uuid, token uuid, out held boolean, out cancelled boolean)
-language plpgsql security definer set search_path = '' set enable_seqscan = off set engine.hints = off as $$
+language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 begin
   update public.jobs j set lease_expires_at = clock_timestamp() + make_interval(secs => k.lease_s)
   from public.job_kinds k
@@ -97,7 +99,7 @@ begin
 end $$;
 
 create function public.checkpoint_job(job_id uuid, token uuid, data jsonb, progress jsonb default null) returns void
-language plpgsql security definer set search_path = '' set enable_seqscan = off set engine.hints = off as $$
+language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 declare
   saved constant jsonb := coalesce(data, '{}');
   shown constant jsonb := case when progress is null then '{}' else jsonb_build_object('progress', progress) end;
@@ -124,7 +126,7 @@ end $$;
 
 -- Call it in the transaction that writes the draft: either both happen or neither.
 create function public.complete_job(job_id uuid, token uuid, result jsonb) returns void
-language plpgsql security definer set search_path = '' set enable_seqscan = off set engine.hints = off as $$
+language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 #variable_conflict use_column
 declare
   job record;

@@ -65,7 +65,7 @@ end $$;
 -- Takes back the jobs of silent workers and tells which jobs are due, the longest waiting first.
 create function public.sweep_jobs(max_jobs integer default 1000)
 returns table (id uuid, kind text, service text, attempts integer, scheduled_for timestamptz)
-language plpgsql security definer set search_path = '' set enable_seqscan = off set engine.hints = off as $$
+language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 #variable_conflict use_column
 declare
   expired record;

@@ -213,13 +213,13 @@ end $$;
 
 create function public.settle_call(call_id bigint, token uuid, cost_usd numeric, usage jsonb, response jsonb, blob bytea default null,
                                    blob_mime_type text default null) returns boolean
-language plpgsql security definer set search_path = '' set enable_seqscan = off set engine.hints = off as $$
+language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 begin
   return engine.close_call(call_id, token, cost_usd, usage, 'settled', response, blob, blob_mime_type, null);
 end $$;
 
 create function public.fail_call(call_id bigint, token uuid, cost_usd numeric, usage jsonb, error jsonb) returns boolean
-language plpgsql security definer set search_path = '' set enable_seqscan = off set engine.hints = off as $$
+language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 begin
   return engine.close_call(call_id, token, cost_usd, usage, 'failed', null, null, null, error);
 end $$;

@@ -93,6 +93,44 @@ def test_empty_and_existing_databases_migrate_on_each_postgres(short_directory: 
                 run_one_job(connection)
 
 
+# As Supabase's `postgres` is: it owns the database and what the migrations make, but is no superuser. (That it may make
+# policies on storage.objects, which it does not own there either, comes from an extension of Supabase's.)
+OWNER = """
+    create role owner login password 'secret' createrole bypassrls;
+    alter role owner set search_path = "$user", public, extensions;
+    grant anon, authenticated, service_role to owner;
+    alter database {database} owner to owner;
+    grant all on schema public, auth, storage, extensions, net to owner;
+    grant all on all tables in schema auth to owner;
+    alter table storage.objects owner to owner;
+    alter table storage.buckets owner to owner;
+    alter publication supabase_realtime owner to owner;
+    alter default privileges for role owner in schema public grant all on tables to anon, authenticated, service_role;
+    alter default privileges for role owner in schema public grant all on routines to anon, authenticated, service_role;
+    alter default privileges for role owner in schema public grant all on sequences to anon, authenticated, service_role;
+"""
+
+
+@pytest.mark.parametrize("database", ["empty", "existing"])
+def test_the_migrations_need_no_superuser(empty_database_url, databases, database):
+    name = empty_database_url.rpartition("/")[2]
+    with psycopg.connect(empty_database_url, autocommit=True) as root:
+        root.execute(OWNER.format(database=name).encode())
+    url = f"postgresql://owner:secret@127.0.0.1:{databases.cluster.port}/{name}"
+    try:
+        if database == "existing":
+            fill_former(url)
+        migrate(url)
+        sync_catalog(url)
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("delete from jobs")
+            connection.execute("insert into auth.users (id) values (%s)", (USER,))
+            run_one_job(connection)
+    finally:
+        with psycopg.connect(empty_database_url, autocommit=True) as root:
+            root.execute("reassign owned by owner to postgres; drop owned by owner; drop role owner")
+
+
 def test_migrating_twice_changes_nothing(empty, empty_database_url):
     prepare(empty_database_url)
     before = ours(empty)
