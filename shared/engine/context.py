@@ -16,6 +16,7 @@ from shared.engine.job import Job, Lease
 from shared.engine.store import JobStore
 
 PROGRESS_EVERY_S = 0.5
+CLOSE_TIMEOUT_S = 0.5
 
 _log = structlog.get_logger(__name__)
 _running_stage: ContextVar[str | None] = ContextVar("running_stage", default=None)
@@ -116,7 +117,7 @@ class JobContext:
             self._flush_timer.cancel()
         if self._flushing:
             self._flushing.cancel()
-            await asyncio.gather(self._flushing, return_exceptions=True)
+            await asyncio.wait({self._flushing}, timeout=CLOSE_TIMEOUT_S)
 
     def _blame(self, error: Exception, stage: str) -> None:
         if isinstance(error, JobError):

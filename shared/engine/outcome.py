@@ -11,7 +11,11 @@ Persist = Callable[[AsyncConnection[Any]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The job is finished. `persist` writes the draft in the transaction that completes the job."""
+    """The job is finished. `persist` writes the draft in the transaction that completes the job.
+
+    When the database goes away in between, the transaction is tried again and `persist` runs once more: let it write
+    and nothing else.
+    """
 
     result: dict[str, Any]
     persist: Persist | None = None

@@ -1,12 +1,17 @@
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
+from uuid import UUID
 
 import pytest
 from psycopg import AsyncConnection
 
 from shared.db import create_pool
+from shared.engine.draining import Drain
+from shared.engine.runner import AttemptEnd, Handler, run_attempt
 from shared.engine.store import JobStore
 from tests.shared.engine.jobs import Jobs
+
+Run = Callable[..., Coroutine[Any, Any, AttemptEnd]]
 
 
 @pytest.fixture(autouse=True)
@@ -18,6 +23,16 @@ def own_logs(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def jobs(connection: AsyncConnection[Any], create_user: Callable[..., Any]) -> Jobs:
     return Jobs(connection, await create_user("marketing"))
+
+
+@pytest.fixture
+def run(store: JobStore) -> Run:
+    """`await run(handler, job_id)` is one attempt."""
+
+    async def run(handler: Handler, job_id: UUID, *, drain: Drain | None = None) -> AttemptEnd:
+        return await run_attempt(store, {"echo": handler}, job_id, "w", drain)
+
+    return run
 
 
 @pytest.fixture

@@ -2,54 +2,20 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 from psycopg import AsyncConnection
 
-from shared.db import create_pool
 from shared.engine import runner
 from shared.engine.draining import Drain
 from shared.engine.errors import InvalidPayload, ModelUnavailable
 from shared.engine.outcome import Continue, Done, Outcome
-from shared.engine.runner import AttemptEnd, Handler, JobContext, run_attempt
+from shared.engine.runner import AttemptEnd, JobContext, run_attempt
 from shared.engine.store import Heartbeat, JobStore
-from tests.shared.engine.jobs import Jobs, eventually
-from tests.shared.engine.wire import Wire, wire
-
-Run = Callable[..., Any]
-
-
-@pytest.fixture
-def run(store: JobStore) -> Run:
-    async def run(handler: Handler, job_id: Any, *, drain: Drain | None = None, worker: str = "w") -> AttemptEnd:
-        return await run_attempt(store, {"echo": handler}, job_id, worker, drain)
-
-    return run
-
-
-async def done(_: JobContext) -> Outcome:
-    return Done({"ok": True})
-
-
-class Waiting:
-    """A handler that waits until it is stopped, and says when it started and how it ended."""
-
-    def __init__(self) -> None:
-        self.started = asyncio.Event()
-        self.stopped_after_s: float | None = None
-        self.go_on = asyncio.Event()
-
-    async def __call__(self, _: JobContext) -> Outcome:
-        begun = time.monotonic()
-        self.started.set()
-        try:
-            await self.go_on.wait()
-        except asyncio.CancelledError:
-            self.stopped_after_s = time.monotonic() - begun
-            raise
-        return Done({})
+from tests.shared.engine.conftest import Run
+from tests.shared.engine.handlers import Waiting, done
+from tests.shared.engine.jobs import Jobs
 
 
 async def test_a_job_completes_with_its_result(run: Run, jobs: Jobs) -> None:
@@ -328,79 +294,3 @@ async def test_a_handler_that_ignores_its_cancellation_is_left_behind(
     assert await run(handler, job_id, drain=drain) == AttemptEnd.RELEASED
     release.set()
     assert await jobs.status(job_id) == "queued"
-
-
-@pytest.fixture
-async def wired(database_url: str) -> AsyncIterator[tuple[Wire, Run]]:
-    """A worker whose wire to the database can be cut."""
-    async with wire(database_url) as line, create_pool(line.url, max_size=4, timeout_s=0.5) as pool:
-        store = JobStore(pool)
-
-        async def run(handler: Handler, job_id: Any) -> AttemptEnd:
-            return await run_attempt(store, {"echo": handler}, job_id, "w")
-
-        yield line, run
-        await line.mend()
-
-
-async def test_an_outcome_survives_a_database_outage(wired: tuple[Wire, Run], jobs: Jobs) -> None:
-    line, run = wired
-    job_id = await jobs.enqueue()
-    cut = asyncio.Event()
-
-    async def handler(_: JobContext) -> Outcome:
-        await line.cut()
-        cut.set()
-        return Done({"kept": True})
-
-    attempt = asyncio.create_task(run(handler, job_id))
-    await cut.wait()
-    early, _ = await asyncio.wait({attempt}, timeout=0.7)
-    assert not early
-    await line.mend()
-    assert await attempt == AttemptEnd.COMPLETED
-    assert (await jobs.row(job_id))["result"] == {"kept": True}
-
-
-async def test_a_checkpoint_waits_for_the_database(wired: tuple[Wire, Run], jobs: Jobs) -> None:
-    line, run = wired
-    job_id = await jobs.enqueue()
-
-    async def handler(context: JobContext) -> Outcome:
-        await line.cut()
-        asyncio.get_running_loop().call_later(0.5, lambda: asyncio.ensure_future(line.mend()))
-        await context.checkpoint({"kept": True})
-        return Done({})
-
-    assert await run(handler, job_id) == AttemptEnd.COMPLETED
-    assert (await jobs.row(job_id))["checkpoint_data"]["kept"] is True
-
-
-async def test_an_outage_longer_than_the_lease_leaves_the_job_to_the_sweep(
-    wired: tuple[Wire, Run], run: Run, store: JobStore, jobs: Jobs
-) -> None:
-    line, run_wired = wired
-    await jobs.set_kind(lease_s=1)
-    job_id = await jobs.enqueue()
-
-    async def handler(_: JobContext) -> Outcome:
-        await line.cut()
-        return Done({})
-
-    assert await run_wired(handler, job_id) == AttemptEnd.LEASE_LOST
-    due = await eventually(lambda: store.sweep(10))
-    assert [job.id for job in due] == [job_id]
-    assert await run(done, job_id) == AttemptEnd.COMPLETED
-
-
-async def test_a_silent_database_stops_the_handler_when_the_lease_is_over(wired: tuple[Wire, Run], jobs: Jobs) -> None:
-    line, run = wired
-    await jobs.set_kind(lease_s=1.5)
-    job_id = await jobs.enqueue()
-    handler = Waiting()
-    attempt = asyncio.create_task(run(handler, job_id))
-    await handler.started.wait()
-    line.freeze()
-    assert await attempt == AttemptEnd.LEASE_LOST
-    assert handler.stopped_after_s is not None
-    assert handler.stopped_after_s < 3
