@@ -28,6 +28,18 @@ alter table public.jobs
   add column if not exists cost_usd numeric not null default 0,
   add column if not exists trace_id text;
 
+-- Where a column of that name was there already, it may have been looser.
+update public.jobs set
+  updated_at = coalesce(updated_at, now()), scheduled_for = coalesce(scheduled_for, now()), attempts = coalesce(attempts, 0),
+  max_attempts = coalesce(max_attempts, 5), cost_usd = coalesce(cost_usd, 0)
+where updated_at is null or scheduled_for is null or attempts is null or max_attempts is null or cost_usd is null;
+alter table public.jobs
+  alter column updated_at set default now(), alter column updated_at set not null,
+  alter column scheduled_for set default now(), alter column scheduled_for set not null,
+  alter column attempts set default 0, alter column attempts set not null,
+  alter column max_attempts set default 5, alter column max_attempts set not null,
+  alter column cost_usd set default 0, alter column cost_usd set not null;
+
 comment on column public.jobs.job_type is 'the name that was asked for; kind is its canonical name';
 comment on column public.jobs.scheduled_for is 'when the job is due';
 

@@ -205,8 +205,8 @@ VARIANTS = {
         grant all on jobs to public; grant update (status) on jobs to anon""",
     "jobs have rows of deleted people": "alter table jobs drop constraint jobs_user_id_fkey; delete from auth.users",
     "there are no jobs": "truncate jobs",
-    "an older trigger touches jobs": """
-        alter table jobs add column updated_at timestamptz;
+    "some columns are there already and an older trigger touches jobs": """
+        alter table jobs add updated_at timestamptz, add scheduled_for timestamptz, add attempts int;
         create trigger touch before update on jobs for each row execute function touch_updated_at()""",
 }
 
@@ -237,6 +237,12 @@ def test_variants_of_the_existing_database_are_brought_to_the_same_state(former_
         "select count(*) from jobs where status not in ('queued', 'completed', 'failed', 'cancelled')"
     ).fetchone()
     assert odd == (0,)
+    loose = former_database.execute(
+        "select column_name from information_schema.columns where table_schema = 'public' and table_name = 'jobs'"
+        " and column_name in ('updated_at', 'scheduled_for', 'attempts', 'max_attempts', 'cost_usd')"
+        " and (is_nullable = 'YES' or column_default is null)"
+    ).fetchall()
+    assert loose == []
     assert story.problems_now(former_database) == {}
     assert former_database.execute(
         "select relrowsecurity from pg_class where oid = 'public.jobs'::regclass"

@@ -107,7 +107,8 @@ OWNER = """
     alter publication supabase_realtime owner to owner;
     alter default privileges for role owner in schema public grant all on tables to anon, authenticated, service_role;
     alter default privileges for role owner in schema public grant all on routines to anon, authenticated, service_role;
-    alter default privileges for role owner in schema public grant all on sequences to anon, authenticated, service_role;
+    alter default privileges for role owner in schema public
+      grant all on sequences to anon, authenticated, service_role;
 """
 
 
