@@ -77,7 +77,7 @@ create function engine.after_jobs_inserted() returns trigger
 language plpgsql security definer set search_path = '' as $$
 declare
   actor constant text := engine.actor();
-  day_start constant timestamptz := engine.day_start(engine.today());
+  day_start timestamptz;
   quota record;
 begin
   insert into public.job_events (job_id, kind, actor, attempt, detail)
@@ -90,6 +90,7 @@ begin
     where i.status = 'queued' and k.daily_quota is not null
     order by i.user_id, k.name
   loop
+    day_start := engine.day_start(engine.today());
     -- Concurrent inserts for the same user and kind wait for each other here, and then count each other.
     perform pg_advisory_xact_lock(hashtextextended('quota:' || quota.user_id || ':' || quota.name, 0));
     if (select count(*) from public.jobs j

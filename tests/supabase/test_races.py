@@ -53,7 +53,7 @@ async def race(
 
     found: list[tuple[Claim, Any, Any]] = []
     for claim in claims:
-        steps = seeded.choice([(0, 0), (0, 4), (4, 0), (0, 12), (12, 0)])
+        steps = seeded.choice([(0, 0), (0, 10), (10, 0), (0, 60), (60, 0)])
         found.append((claim, *await asyncio.gather(late(one, claim, steps[0]), late(other, claim, steps[1]))))
     return found
 
