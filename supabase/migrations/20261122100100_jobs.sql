@@ -58,7 +58,7 @@ begin
 end $$;
 
 -- Jobs of the former worker system. What was waiting goes on waiting; what was under way has lost its worker.
-update public.jobs set status = 'queued' where status = 'pending';
+update public.jobs set status = 'queued', completed_at = null where status = 'pending' or status = 'queued' and completed_at is not null;
 
 update public.jobs set
   error = coalesce(nullif(error, ''), format(
@@ -86,11 +86,13 @@ where status = 'queued' and jsonb_typeof(payload) not in ('object', 'null');
 
 -- The text of a check is parsed anew by every statement that writes the table, so the long ones are functions: measured, a
 -- heartbeat with three plain checks takes a third longer.
-create function engine.is_status(status text, lease_token uuid, lease_expires_at timestamptz) returns boolean
+create function engine.is_status(status text, lease_token uuid, lease_expires_at timestamptz, completed_at timestamptz) returns boolean
 language plpgsql immutable set search_path = '' as $$
 begin
-  return case when status = 'processing' then lease_token is not null and lease_expires_at is not null
-    else status in ('queued', 'completed', 'failed', 'cancelled') and lease_token is null and lease_expires_at is null end;
+  return case
+    when status = 'processing' then lease_token is not null and lease_expires_at is not null and completed_at is null
+    when status = 'queued' then lease_token is null and lease_expires_at is null and completed_at is null
+    else status in ('completed', 'failed', 'cancelled') and lease_token is null and lease_expires_at is null end;
 end $$;
 
 create function engine.is_event_kind(kind text) returns boolean
@@ -104,7 +106,7 @@ end $$;
 alter table public.jobs
   alter column status set default 'queued',
   alter column status set not null,
-  add constraint jobs_leased_while_processing check (engine.is_status(status, lease_token, lease_expires_at));
+  add constraint jobs_status_consistent check (engine.is_status(status, lease_token, lease_expires_at, completed_at));
 
 -- Claims, heartbeats and checkpoints are heap-only updates: no index, nor its condition, has a column that they change, and pages
 -- keep room for them. That is why the index of open jobs goes by completed_at and not by status.

@@ -40,7 +40,9 @@ insert into public.jobs (id, user_id, job_type, status, payload, result, checkpo
   ('10000000-0000-4000-8000-000000000018', '00000000-0000-4000-8000-000000000005', 'blog', 'failed', '{}', null, null, null, now(), null),
   ('10000000-0000-4000-8000-000000000019', '00000000-0000-4000-8000-000000000005', 'blog', 'completed', '{}', '{}', null, null, now(), now() - interval '1 year'),
   ('10000000-0000-4000-8000-000000000020', '00000000-0000-4000-8000-000000000005', 'blog', 'completed', '{}', '{}', null, null, null, null),
-  ('10000000-0000-4000-8000-000000000021', '00000000-0000-4000-8000-000000000006', 'blog', 'pending', jsonb_build_object('topic', repeat('x', 400000)), null, null, null, now(), null);
+  ('10000000-0000-4000-8000-000000000021', '00000000-0000-4000-8000-000000000006', 'blog', 'pending', jsonb_build_object('topic', repeat('x', 400000)), null, null, null, now(), null),
+  ('10000000-0000-4000-8000-000000000022', '00000000-0000-4000-8000-000000000006', 'blog', 'pending', '{"topic": "asked again"}', null, null, null, now(), now()),
+  ('10000000-0000-4000-8000-000000000023', '00000000-0000-4000-8000-000000000006', 'blog', 'queued', '{"topic": "asked again"}', null, null, null, now(), now());
 
 insert into public.blog_categories (id, name) values ('20000000-0000-4000-8000-000000000001', 'educational');
 insert into public.blog_posts (id, title, slug, content, category_id, tags, keywords, status, published_at, ai_generated, news_sources, view_count)
