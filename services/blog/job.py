@@ -1,8 +1,10 @@
 """The handlers of the kinds `blog` and `deep_research`: from a claimed job to its outcome."""
 
+import asyncio
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -59,7 +61,9 @@ class BlogJobs:
 
     async def blog(self, context: JobContext) -> Done:
         """Makes a blog draft. Raises JobError, as `shared/engine/errors.py` lists."""
-        # LangGraph takes 1.8 s and 25 MiB to import: a service that has no job yet does without.
+        # LangGraph takes 1.8 s and 25 MiB to import: a service that has no job yet does without. The first job waits for
+        # it in a thread, so that heartbeats and other jobs go on.
+        await asyncio.to_thread(import_module, "services.blog.graph")
         from services.blog.graph import build_graph  # noqa: PLC0415
         from services.blog.steps import BlogSteps  # noqa: PLC0415
         from shared.engine.checkpoints import run_graph  # noqa: PLC0415
