@@ -61,8 +61,8 @@ class BlogJobs:
 
     async def blog(self, context: JobContext) -> Done:
         """Makes a blog draft. Raises JobError, as `shared/engine/errors.py` lists."""
-        # LangGraph takes 1.8 s and 25 MiB to import: a service that has no job yet does without. The first job waits for
-        # it in a thread, so that heartbeats and other jobs go on.
+        # LangGraph takes 1.8 s and 25 MiB to import: a service that has no job yet does without. The first job waits
+        # for it in a thread, so that heartbeats and other jobs go on.
         await asyncio.to_thread(import_module, "services.blog.graph")
         from services.blog.graph import build_graph  # noqa: PLC0415
         from services.blog.steps import BlogSteps  # noqa: PLC0415
