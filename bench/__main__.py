@@ -5,6 +5,7 @@ A missed target is shown as missed and is no failure: the exit code is 1 only wh
 
 import argparse
 import asyncio
+import signal
 import sys
 import time
 import traceback
@@ -74,6 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     names = _chosen(parser, options.only or ",".join(MEASUREMENTS), MEASUREMENTS)
     beside = _chosen(parser, options.beside, OTHERS)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the stack is stopped as well
     try:
         with running_stack() as stack:
             setting = Setting(stack, QUICK if options.quick else FULL, beside)

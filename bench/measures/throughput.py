@@ -1,6 +1,7 @@
 """Many one-step jobs at once, engine after engine in turns, and where the processors' time goes."""
 
 import asyncio
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -57,6 +58,8 @@ async def _round(engine: Engine, setting: Setting) -> Round:
     postgres = setting.stack.pid("postgres")
     async with engine.working() as pids, await AsyncConnection.connect(engine.database_url, autocommit=True) as watch:
         await engine.burst(setting.scale.warm_up_jobs)
+        # So that nobody's table is in a worse state than another's for what earlier rounds left in it.
+        await watch.execute("vacuum analyze")
         log_before = await _value(watch, _LOG_POSITION)
         readers = {"postgres": lambda: family_seconds(postgres)}
         readers |= {name: lambda pid=pid: process_seconds(pid) for name, pid in pids.items()}
@@ -68,6 +71,7 @@ async def _round(engine: Engine, setting: Setting) -> Round:
     return {
         "jobs_per_s": jobs / seconds,
         "seconds": seconds,
+        "busy": sum(spent.values()) / seconds / (os.cpu_count() or 1),
         "cpu_ms_per_job": {name: value * 1000 / jobs for name, value in spent.items()},
         "log_kib_per_job": float(log_bytes) / 1024 / jobs,
     }
@@ -87,21 +91,28 @@ async def _value(connection: AsyncConnection[Any], query: str) -> Any:
 
 
 def _cost_table(rounds: Mapping[str, Sequence[Round]], per_job: Mapping[str, Mapping[str, float]]) -> str:
-    """What one job costs: milliseconds of processor time by process, transactions, rows, write-ahead log."""
-    lines: list[list[str]] = []
-    for name, of_engine in rounds.items():
-        processes = of_engine[0]["cpu_ms_per_job"]
-        cpu_ms = {process: median([each["cpu_ms_per_job"][process] for each in of_engine]) for process in processes}
-        parts = ", ".join(f"{process} {value:.2f}" for process, value in cpu_ms.items())
-        lines.append(
-            [
-                name,
-                f"{sum(cpu_ms.values()):.2f}",
-                parts,
-                f"{per_job[name]['transactions']:.1f}",
-                f"{per_job[name]['rows_written']:.1f}",
-                f"{median([each['log_kib_per_job'] for each in of_engine]):.1f}",
-            ]
-        )
-    header = ["one job costs", "CPU ms", "of which", "transactions", "rows written", "log KiB"]
+    """What one job costs: milliseconds of processor time by process, transactions, rows, write-ahead log.
+
+    `busy` is the share of all processors' time that these processes used; the rest they waited, or others had it.
+    """
+    lines = [_cost_line(name, of_engine, per_job[name]) for name, of_engine in rounds.items()]
+    header = ["a job costs", "jobs/s", "busy", "CPU ms", "of which", "transactions", "rows written", "log KiB"]
     return render(header, lines)
+
+
+def _cost_line(name: str, of_engine: Sequence[Round], counters: Mapping[str, float]) -> list[str]:
+    cpu_ms = {
+        process: median([each["cpu_ms_per_job"][process] for each in of_engine])
+        for process in of_engine[0]["cpu_ms_per_job"]
+    }
+    speeds = [each["jobs_per_s"] for each in of_engine]
+    return [
+        name,
+        f"{min(speeds):.0f}-{max(speeds):.0f}",
+        f"{median([each['busy'] for each in of_engine]):.0%}",
+        f"{sum(cpu_ms.values()):.2f}",
+        ", ".join(f"{process} {value:.2f}" for process, value in cpu_ms.items()),
+        f"{counters['transactions']:.1f}",
+        f"{counters['rows_written']:.1f}",
+        f"{median([each['log_kib_per_job'] for each in of_engine]):.1f}",
+    ]
