@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 
 def render(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """Columns as wide as their widest cell; after the first they are aligned right where all cells look like numbers."""
+    """Columns as wide as their widest cell; those of numbers, the first excepted, are aligned right."""
     rows = [list(header), *(list(line) for line in lines)]
     widths = [max(len(row[place]) for row in rows) for place in range(len(header))]
     numeric = [place > 0 and all(_is_number(line[place]) for line in lines) for place in range(len(header))]
