@@ -30,6 +30,8 @@ class JobKind(BaseModel):
     retry_cap_s: float = Field(ge=0)
     concurrency: PositiveInt
     daily_quota: int | None = Field(ge=0)
+    notify_after_s: float | None = Field(ge=0)
+    stages: tuple[Name, ...]
 
 
 @dataclass(frozen=True, slots=True)
