@@ -6,7 +6,7 @@ from uuid import UUID
 
 from tests.chaos.database import Database, Row
 from tests.chaos.report import Report
-from tests.supabase.story import problems_of_all
+from tests.supabase.stories import problems_of_all
 
 LEAST_SUCCESS = 0.99
 # Reasons that no retry mends. Whoever asked for nonsense or has spent the day's money gets told so.

@@ -9,7 +9,7 @@ from psycopg import AsyncConnection, sql
 
 from infra.local.migrate import prepare
 from tests.conftest import TestDatabases
-from tests.supabase import story
+from tests.supabase import stories
 from tests.supabase.desk import Desk, connect
 from tests.supabase.former import fill_former
 from tests.supabase.recycled import RecycledDatabase
@@ -36,7 +36,7 @@ async def desk(database_url: str, connection: AsyncConnection, create_user: Crea
     """A desk on a fresh database. Whatever the test did, the events of every job must tell one consistent story."""
     async with await connect(database_url, "service_role") as worker:
         yield Desk(database_url, connection, worker, await create_user())
-        assert await story.problems_of_all(connection) == {}
+        assert await stories.problems_of_all(connection) == {}
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 from psycopg import Connection
 
 from tests.conftest import TestDatabases
-from tests.supabase import story
+from tests.supabase import stories
 from tests.supabase.counters import assert_books_balance_now
 from tests.supabase.desk import NO_TOKEN
 
@@ -252,7 +252,7 @@ class Engine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         assert_books_balance_now(self.connection)
-        assert story.problems_now(self.connection) == {}
+        assert stories.problems_now(self.connection) == {}
         # One job at a time, so that looking at all of them stays quick.
         self.connection.execute("delete from jobs; delete from engine.spend_counters")
 

@@ -8,7 +8,7 @@ import pytest
 from psycopg import Connection, sql
 
 from infra.local.migrate import migrate, prepare, sync_catalog
-from tests.supabase import story
+from tests.supabase import stories
 
 Row = dict[str, Any]
 
@@ -127,7 +127,7 @@ def test_a_failed_old_job_says_where_it_stopped_and_whether_a_retry_can_help(upg
 
 def test_the_log_of_every_old_job_tells_how_it_stands(upgraded_url):
     with psycopg.connect(upgraded_url, autocommit=True) as connection:
-        assert story.problems_now(connection) == {}
+        assert stories.problems_now(connection) == {}
 
 
 def test_an_old_waiting_job_runs(upgraded_url):
@@ -145,7 +145,7 @@ def test_an_old_waiting_job_runs(upgraded_url):
             assert isinstance(checkpoint, dict)
             connection.execute("select checkpoint_job(%s, %s, '{\"a\": 1}')", (job_id, token))
             connection.execute("select complete_job(%s, %s, '{}')", (job_id, token))
-        assert story.problems_now(connection) == {}
+        assert stories.problems_now(connection) == {}
 
 
 def test_an_interrupted_old_job_is_retried_by_its_owner(upgraded_url):
@@ -248,7 +248,7 @@ def test_variants_of_the_existing_database_are_brought_to_the_same_state(former_
         " and (is_nullable = 'YES' or column_default is null)"
     ).fetchall()
     assert loose == []
-    assert story.problems_now(former_database) == {}
+    assert stories.problems_now(former_database) == {}
     assert former_database.execute(
         "select relrowsecurity from pg_class where oid = 'public.jobs'::regclass"
     ).fetchone() == (True,)

@@ -10,7 +10,7 @@ from psycopg import Connection
 
 from infra.local.migrate import MIGRATIONS, apply_baseline, migrate, prepare, sync_catalog
 from infra.local.throwaway import throwaway
-from tests.supabase import story
+from tests.supabase import stories
 from tests.supabase.former import fill_former
 
 USER = "7b0c6f6e-5c5b-4c0e-9d9c-0f6a3ad0c0de"
@@ -62,7 +62,7 @@ def run_one_job(connection: Connection[Any]) -> None:
     one("""select complete_job(%s, %s, '{"ok": true}')""", (job_id, claim[0]))
     one("reset role")
     assert one("select status, result, cost_usd::text from jobs").fetchone() == ("completed", {"ok": True}, "0.1")
-    assert story.problems_now(connection) == {}
+    assert stories.problems_now(connection) == {}
 
 
 def test_a_job_runs_on_a_database_that_was_empty(empty, empty_database_url):
@@ -87,7 +87,7 @@ def test_empty_and_existing_databases_migrate_on_each_postgres(short_directory: 
             sync_catalog(url)
             with psycopg.connect(url, autocommit=True) as connection:
                 assert connection.info.server_version // 10000 == version
-                assert story.problems_now(connection) == {}
+                assert stories.problems_now(connection) == {}
                 connection.execute("delete from jobs")
                 connection.execute("insert into auth.users (id) values (%s)", (USER,))
                 run_one_job(connection)
