@@ -40,6 +40,14 @@ public.spend_limits      select  -    all   all   all       all   all   all
 public.spend_limits      insert  -    rls   rls   rls       rls   ok    -
 public.spend_limits      update  -    0     0     0         0     all   -
 public.spend_limits      delete  -    0     0     0         0     all   -
+public.kill_switches     select  -    all   all   all       all   all   all
+public.kill_switches     insert  -    rls   rls   rls       rls   ok    -
+public.kill_switches     update  -    -     -     -         -     -     -
+public.kill_switches     delete  -    -     -     -         -     -     -
+public.circuit_breakers  select  -    all   all   all       all   all   all
+public.circuit_breakers  insert  -    -     -     -         -     -     -
+public.circuit_breakers  update  -    -     -     -         -     -     -
+public.circuit_breakers  delete  -    -     -     -         -     -     -
 public.blog_posts        select  own  own   own   all       all   all   all
 public.blog_posts        insert  -    rls   rls   ok        rls   ok    ok
 public.blog_posts        update  -    0     0     all       0     all   -
@@ -85,6 +93,7 @@ FUNCTIONS = """
 public.enqueue_job       -    yes           yes
 public.retry_job         -    yes           yes
 public.cancel_job        -    yes           yes
+public.set_kill_switch   -    yes           -
 public.claim_job         -    -             yes
 public.heartbeat_job     -    -             yes
 public.checkpoint_job    -    -             yes
@@ -115,6 +124,8 @@ INSERTS = {
     " day, reserved_usd)"
     " values (%(job)s, %(me)s, 'echo', 1, gen_random_uuid(), 's', 'k2', 'text', 'm', 'p@1', now(), 0)",
     "public.spend_limits": "values ('user', %(me)s::text, 1000)",
+    "public.kill_switches": "(kind, engaged, reason) values ('blog', true, 'Because.')",
+    "public.circuit_breakers": "(model) values ('m')",
     "public.blog_posts": "(title, slug) values ('Mine', 'mine')",
     "public.product_catalog": "(name) values ('Mine')",
     "public.products": "(name) values ('Mine')",
@@ -156,6 +167,8 @@ def fill(connection: Connection[Any]) -> dict[str, Any]:
     one("insert into app_config values ('key', 'value')")
     one("insert into admin_users values (%s)", (people["chief"],))
     one("insert into admin_permissions values ('chief@example.test')")
+    one("insert into kill_switches (kind, engaged, reason) values ('echo', false, 'For the test.')")
+    one("insert into circuit_breakers (model) values ('model')")
     one("select engine.set_setting('webhook_secret', 'secret')")
     return people
 
