@@ -11,7 +11,7 @@ import psycopg
 import structlog
 
 from shared.engine.attempt import Attempt
-from shared.engine.errors import JobError, LeaseLost, WorkerDraining
+from shared.engine.errors import EnginePaused, JobError, LeaseLost, WorkerDraining
 from shared.engine.job import Job, Lease
 from shared.engine.store import JobStore
 
@@ -47,6 +47,7 @@ class JobContext:
         self._flush_timer: asyncio.TimerHandle | None = None
         self._flushing: asyncio.Task[None] | None = None
         self._failure: tuple[BaseException, str] | None = None
+        self._paused = False
 
     @property
     def lease(self) -> Lease:
@@ -66,11 +67,13 @@ class JobContext:
     async def checkpoint(self, data: Mapping[str, Any], progress: Mapping[str, Any] | None = None) -> None:
         """Saves what is finished: `data` is merged into the top level of `checkpoint_data`, in readable JSON.
 
-        `progress` may set `message`, `done` and `total`. While the worker shuts down this is where the attempt ends: it
-        raises `WorkerDraining` after saving. Raises `LeaseLost`, having saved nothing, when the lease is not held. A
-        database that is away is waited for as long as the lease may live.
+        `progress` may set `message`, `done` and `total`. While the worker shuts down or a kill switch is engaged this
+        is where the attempt ends: it raises `WorkerDraining` or `EnginePaused` after saving. Raises `LeaseLost`, having
+        saved nothing, when the lease is not held. A database that is away is waited for as long as the lease may live.
         """
         await self.save(data, progress)
+        if self._paused:
+            raise self._attempt.note(EnginePaused("a kill switch is engaged"))
         if self._attempt.drain.requested:
             raise self._attempt.note(WorkerDraining("the worker is shutting down"))
 
@@ -160,7 +163,7 @@ class JobContext:
                 self._flush_timer = None
             sent_at = self._written_at = time.monotonic()
             try:
-                await self._store.checkpoint(self.lease, data, self._progress)
+                self._paused = await self._store.checkpoint(self.lease, data, self._progress)
             except LeaseLost as lost:
                 raise self._attempt.note(lost) from None
             self._attempt.renewed(sent_at)

@@ -17,9 +17,12 @@ JobError
 AttemptInterrupted        not an error of the job: the attempt has to stop writing
 ├── LeaseLost             another attempt holds the job now, or may do so
 ├── JobCancelled          a person cancelled it
-└── WorkerDraining        this worker shuts down; the lease is given back
+├── WorkerDraining        this worker shuts down; the lease is given back
+├── EnginePaused          a kill switch is engaged; the lease is given back
+└── ModelPutOff           a model has failed again and again; the job goes on later
 """
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 
@@ -53,9 +56,20 @@ class InvalidPayload(JobError):
 
 
 class BudgetExceeded(JobError):
-    """A spending limit would be passed; the message names the limit and when it resets."""
+    """A spending limit would be passed; the message names the limit and when it resets.
+
+    `limit` is the limit for programs: its scope, scope_key, limit_usd, spent_usd, asked_usd and resets_at.
+    """
 
     code = "budget_exceeded"
+
+    def __init__(self, message: str, *, stage: str | None = None, limit: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message, stage=stage)
+        self.limit = limit
+
+    def detail(self) -> dict[str, Any]:
+        """As every error's, with the limit."""
+        return super().detail() | ({"limit": dict(self.limit)} if self.limit else {})
 
 
 class ModelError(JobError):
@@ -124,7 +138,7 @@ class UnexpectedError(JobError):
 
 
 class AttemptInterrupted(Exception):
-    """The attempt may not write any more and stops; the job's fate is already decided."""
+    """The attempt stops before its end, through no fault of the job: what becomes of the job is decided already."""
 
 
 class LeaseLost(AttemptInterrupted):
@@ -137,3 +151,15 @@ class JobCancelled(AttemptInterrupted):
 
 class WorkerDraining(AttemptInterrupted):
     """This worker is shutting down: the job goes back to the queue with its checkpoint, the attempt uncounted."""
+
+
+class EnginePaused(AttemptInterrupted):
+    """A kill switch is engaged: the job goes back to the queue with its checkpoint, the attempt uncounted."""
+
+
+class ModelPutOff(AttemptInterrupted):
+    """The circuit of a model is open: the job keeps its checkpoint and is due again after `after_s` seconds."""
+
+    def __init__(self, message: str, after_s: float) -> None:
+        super().__init__(message)
+        self.after_s = after_s

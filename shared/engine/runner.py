@@ -2,9 +2,9 @@
 
 Four things can end an attempt, and exactly one `match` below settles them all: the handler returns a value (`Done`,
 `Continue`); it raises a `JobError`; it raises anything else, which is a defect (`UnexpectedError`); or it is
-interrupted (`AttemptInterrupted`): its lease is lost, a person cancelled the job, or this worker shuts down. Whatever
-an interrupted handler still raises is logged and goes no further; whatever it still writes, the database refuses by
-the lease's token.
+interrupted (`AttemptInterrupted`): its lease is lost, a person cancelled the job, this worker shuts down, a kill switch
+is engaged, or a model is left alone for a while. Whatever an interrupted handler still raises is logged and goes no
+further; whatever it still writes, the database refuses by the lease's token.
 """
 
 import asyncio
@@ -24,9 +24,11 @@ from shared.engine.draining import Drain
 from shared.engine.errors import (
     AttemptInterrupted,
     DatabaseUnavailable,
+    EnginePaused,
     JobCancelled,
     JobError,
     LeaseLost,
+    ModelPutOff,
     UnexpectedError,
     WorkerDraining,
 )
@@ -143,10 +145,15 @@ class _Run:
         return self._as_job_error(error)
 
     def _as_job_error(self, error: BaseException) -> JobError | AttemptInterrupted:
-        """What `error` means for the job: the first known error inside, or a defect that only the log may describe."""
-        for leaf in _leaves(error):
+        """What `error` means for the job: the first known error inside, or a defect that only the log may describe.
+
+        Parallel branches may end in several: when one was interrupted, the others' errors say nothing about the job.
+        """
+        leaves = _leaves(error)
+        for leaf in leaves:
             if isinstance(leaf, AttemptInterrupted):
                 return leaf
+        for leaf in leaves:
             if isinstance(leaf, JobError):
                 _log.warning("attempt_failed", code=leaf.code, error=leaf.message, failed_stage=leaf.stage)
                 return leaf
@@ -177,16 +184,22 @@ class _Run:
                 await self._persevere(lambda: self._store.complete(self._lease, result, persist))
                 return AttemptEnd.COMPLETED
             case Continue(after_s):
-                await self._persevere(lambda: self._store.continue_(self._lease, after_s))
-                return AttemptEnd.CONTINUED
-            case WorkerDraining():
-                await self._persevere(lambda: self._store.release(self._lease))
+                return await self._continue(after_s)
+            case ModelPutOff() as put_off:
+                return await self._continue(put_off.after_s, "circuit_open")
+            case WorkerDraining() | EnginePaused():
+                reason = "kill_switch" if isinstance(outcome, EnginePaused) else None
+                await self._persevere(lambda: self._store.release(self._lease, reason))
                 return AttemptEnd.RELEASED
             case AttemptInterrupted():
                 return await self._why_lost()
             case JobError() as error:
                 status = await self._persevere(lambda: self._store.fail(self._lease, error))
                 return AttemptEnd.RETRY_SCHEDULED if status == "queued" else AttemptEnd.FAILED
+
+    async def _continue(self, after_s: float, reason: str | None = None) -> AttemptEnd:
+        await self._persevere(lambda: self._store.continue_(self._lease, after_s, reason))
+        return AttemptEnd.CONTINUED
 
     async def _persevere(self, operation: Callable[[], Awaitable[R]]) -> R:
         """Tries for one more lease: longer than heartbeats need to renew it, and the token still decides."""
@@ -229,6 +242,9 @@ class _Run:
                 attempt.interrupt(JobCancelled("cancelled") if beat.cancelled else LeaseLost("taken over"))
                 return
             attempt.renewed(sent_at)
+            if beat.paused:
+                attempt.interrupt(EnginePaused("a kill switch is engaged"))
+                return
             wait_s = every_s
 
 

@@ -20,12 +20,12 @@ _CLAIM: LiteralString = """
            lease_token, lease_s
     from public.claim_job(%s, %s, %s)
 """
-_HEARTBEAT: LiteralString = "select held, cancelled from public.heartbeat_job(%s, %s)"
+_HEARTBEAT: LiteralString = "select held, cancelled, paused from public.heartbeat_job(%s, %s)"
 _CHECKPOINT: LiteralString = "select public.checkpoint_job(%s, %s, %s, %s)"
 _COMPLETE: LiteralString = "select public.complete_job(%s, %s, %s)"
-_CONTINUE: LiteralString = "select public.continue_job(%s, %s, %s)"
+_CONTINUE: LiteralString = "select public.continue_job(%s, %s, %s, %s)"
 _FAIL: LiteralString = "select public.fail_job(%s, %s, %s, %s)"
-_RELEASE: LiteralString = "select public.release_job(%s, %s)"
+_RELEASE: LiteralString = "select public.release_job(%s, %s, %s)"
 _DUE: LiteralString = "select id, kind, service, attempts, scheduled_for from public.due_jobs(%s)"
 _SWEEP: LiteralString = "select id, kind, service, attempts, scheduled_for from public.sweep_jobs(%s)"
 _READY: LiteralString = "select to_regprocedure('public.claim_job(uuid, text, text[])') is not null"
@@ -33,10 +33,14 @@ _READY: LiteralString = "select to_regprocedure('public.claim_job(uuid, text, te
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """Whether the lease is still ours and, if not, whether that is because a person cancelled the job."""
+    """Whether the lease is still ours and, if not, whether that is because a person cancelled the job.
+
+    `paused`: it is ours, but a kill switch is engaged: give the job back.
+    """
 
     held: bool
     cancelled: bool
+    paused: bool
 
 
 class JobStore:
@@ -59,16 +63,19 @@ class JobStore:
 
     async def heartbeat(self, lease: Lease) -> Heartbeat:
         """Renews the lease for another `lease_s` seconds. Never raises `LeaseLost`: the answer tells."""
-        ((held, cancelled),) = await self._pool.fetch(_HEARTBEAT, (lease.job_id, lease.token))
-        return Heartbeat(held, cancelled)
+        ((held, cancelled, paused),) = await self._pool.fetch(_HEARTBEAT, (lease.job_id, lease.token))
+        return Heartbeat(held, cancelled, paused)
 
     async def checkpoint(
         self, lease: Lease, data: Mapping[str, Any], progress: Mapping[str, Any] | None = None
-    ) -> None:
-        """Merges `data` into the top level of `checkpoint_data`, replaces its `progress`, and renews the lease."""
-        await self._write(
-            _CHECKPOINT, (lease.job_id, lease.token, Jsonb(data), None if progress is None else Jsonb(progress))
-        )
+    ) -> bool:
+        """Merges `data` into the top level of `checkpoint_data`, replaces its `progress`, and renews the lease.
+
+        True means that a kill switch is engaged: it is saved, and the job is to be given back.
+        """
+        parameters = (lease.job_id, lease.token, Jsonb(data), None if progress is None else Jsonb(progress))
+        ((paused,),) = await self._write(_CHECKPOINT, parameters)
+        return bool(paused)
 
     async def complete(self, lease: Lease, result: Mapping[str, Any], persist: Persist | None = None) -> None:
         """Completes the job and runs `persist` in one transaction: both happen or neither.
@@ -86,9 +93,9 @@ class JobStore:
                 raise _typed(error) from None
             await persist(connection)
 
-    async def continue_(self, lease: Lease, after_s: float) -> None:
+    async def continue_(self, lease: Lease, after_s: float, reason: str | None = None) -> None:
         """Gives the slot back with the checkpoint kept; due again after `after_s` seconds, the attempt not counted."""
-        await self._write(_CONTINUE, (lease.job_id, lease.token, after_s))
+        await self._write(_CONTINUE, (lease.job_id, lease.token, after_s, reason))
 
     async def fail(self, lease: Lease, error: JobError) -> Literal["queued", "failed"]:
         """Ends the attempt with `error`; the new status is `queued` when the job is to be tried again."""
@@ -96,9 +103,9 @@ class JobStore:
         ((status,),) = await self._write(_FAIL, parameters)
         return status
 
-    async def release(self, lease: Lease) -> None:
+    async def release(self, lease: Lease, reason: str | None = None) -> None:
         """Puts the job back into the queue at once, the attempt not counted."""
-        await self._write(_RELEASE, (lease.job_id, lease.token))
+        await self._write(_RELEASE, (lease.job_id, lease.token, reason))
 
     async def due(self, ids: Sequence[UUID]) -> list[DueJob]:
         """Those of `ids` that are queued and due, the longest waiting first."""

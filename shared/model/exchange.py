@@ -70,7 +70,8 @@ class Exchange:
         """Makes the call, or replays its answer. Waiting for a free slot does not count against its deadline.
 
         Raises:
-            LeaseLost, BudgetExceeded, ModelUnavailable, ModelRejected, ModelRefused, ModelOutputInvalid.
+            LeaseLost, EnginePaused, ModelPutOff, BudgetExceeded, ModelUnavailable, ModelRejected, ModelRefused,
+            ModelOutputInvalid.
         """
         lock = self._locks.setdefault((lease.job_id, call.row.key), asyncio.Lock())
         async with lock, self._slots:
@@ -119,10 +120,11 @@ class Exchange:
             answer = call.extract(response)
             value = call.restore(answer)
         except UnusableAnswer as error:
-            await entry.fail(bill, {"code": error.fault, "message": error.what, "problems": error.problems})
+            note = {"code": error.fault, "message": error.what, "problems": error.problems, "answered": True}
+            await entry.fail(bill, note)
             raise
         except ModelRefused as error:
-            await entry.fail(bill, error.detail())
+            await entry.fail(bill, error.detail() | {"answered": True})
             raise
         except Exception as error:
             await entry.fail(bill, {"code": "unexpected", "message": repr(error)})
@@ -159,10 +161,7 @@ class Exchange:
             if failure is None:
                 await entry.fail(Bill(), {"code": "unexpected", "message": repr(error)})
                 raise
-            await entry.fail(
-                Bill(),
-                {"code": failure.code, "message": failure.message, "cost_unknown": failure.cost_unknown},
-            )
+            await entry.fail(Bill(), failure.for_ledger())
             raise failure from error
 
     def _replayed(self, call: Call[T], answer: StoredAnswer) -> Answered[T]:

@@ -34,6 +34,16 @@ class ProviderFailure(Exception):
         self.cost_unknown = cost_unknown
         self.delay_s = delay_s
 
+    def for_ledger(self) -> dict[str, Any]:
+        """The `error` of the call's row. `provider_failure` counts for the model's circuit breaker."""
+        return {
+            "code": self.code,
+            "message": self.message,
+            "cost_unknown": self.cost_unknown,
+            "provider_failure": self.transient,
+            "retry_after_s": self.delay_s,
+        }
+
 
 def provider_failure(error: Exception) -> ProviderFailure | None:
     """An exception of a request as a ProviderFailure; None when it is a defect of ours."""

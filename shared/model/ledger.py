@@ -1,6 +1,7 @@
 """The call ledger: `model_calls`, through its three SQL functions. One row is one request to a provider."""
 
 import json
+import random
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from psycopg_pool import PoolClosed
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from shared.db import Pool
-from shared.engine.errors import BudgetExceeded, LeaseLost
+from shared.engine.errors import AttemptInterrupted, BudgetExceeded, EnginePaused, LeaseLost, ModelPutOff
 from shared.engine.job import Lease
 from shared.model.answers import storable
 from shared.model.prices import Usage
@@ -34,6 +35,7 @@ _UNDER_WAY: LiteralString = """
 
 _LEASE_NOT_HELD = "PT409"
 _LIMIT_PASSED = "PT429"
+_NOT_NOW = "PT503"
 _NO_SUCH_CALL = "PT404"
 
 # A restart of Postgres must not lose what was paid for: while it lasts, the ledger tries again.
@@ -101,6 +103,8 @@ class CallLedger:
 
         Raises:
             LeaseLost: the lease is not held any more.
+            EnginePaused: a kill switch is engaged.
+            ModelPutOff: the model has failed again and again, and is left alone for a while.
             BudgetExceeded: a limit would be passed; the database's message says which and when it resets.
             psycopg.Error: the database cannot be reached.
         """
@@ -178,8 +182,24 @@ async def _refusals_typed(stage: str) -> AsyncGenerator[None]:
         if error.sqlstate == _LEASE_NOT_HELD:
             raise LeaseLost(message or "the lease is not held any more") from None
         if error.sqlstate == _LIMIT_PASSED:
-            raise BudgetExceeded(message or "A spending limit is reached.", stage=stage) from None
+            message = message or "A spending limit is reached."
+            raise BudgetExceeded(message, stage=stage, limit=_detail(error)) from None
+        if error.sqlstate == _NOT_NOW:
+            raise _not_now(message or "No call is made at the moment.", _detail(error)) from None
         raise
+
+
+def _detail(error: psycopg.Error) -> dict[str, Any]:
+    """The JSON with which the database explains a refusal to programs."""
+    return json.loads(error.diag.message_detail or "{}")
+
+
+def _not_now(message: str, detail: Mapping[str, Any]) -> AttemptInterrupted:
+    if detail.get("reason") == "circuit_open":
+        # Many jobs wait for the same model: they should not come back all together.
+        after_s = float(detail["retry_after_s"]) * random.uniform(1.0, 1.5)  # noqa: S311  not a secret
+        return ModelPutOff(message, after_s)
+    return EnginePaused(message)
 
 
 def _jsonb(value: Mapping[str, Any]) -> Jsonb:

@@ -37,7 +37,10 @@ end $$;
 create function engine.running_kinds() returns text[]
 language plpgsql stable set search_path = '' as $$
 begin
-  return array(select k.name from public.job_kinds k where k.enabled and not engine.is_stopped(k.name));
+  return array(
+    select k.name from public.job_kinds k
+    where k.enabled and not exists (select from public.kill_switches s where s.kind in ('*', k.name) and s.engaged)
+  );
 end $$;
 
 -- Jobs go on at once when their switch is lifted; what does not fit into one hint is found by the sweep.
@@ -77,6 +80,6 @@ create policy "everyone signed in sees what stands still" on public.kill_switche
 create policy "administrators engage" on public.kill_switches for insert to authenticated with check ((select engine.is_admin()));
 create policy "administrators engage and lift" on public.kill_switches for update to authenticated
   using ((select engine.is_admin())) with check ((select engine.is_admin()));
-revoke execute on function public.set_kill_switch from public, anon;
+revoke execute on function public.set_kill_switch from public, anon, service_role;
 grant execute on function public.set_kill_switch to authenticated;
 revoke execute on all functions in schema engine from public;

@@ -1,7 +1,8 @@
 -- Which jobs may run now, asked wherever a job is listed or claimed; and the worker's functions tell it to stop while a kill switch is
--- engaged.
+-- engaged. Workers of the version before go on: they call the same names with the same arguments.
+-- squawk-ignore-file ban-drop-function
 
-create function public.claim_job(job_id uuid, worker text, kinds text[] default null)
+create or replace function public.claim_job(job_id uuid, worker text, kinds text[] default null)
 returns table (id uuid, user_id uuid, kind text, job_type text, payload jsonb, checkpoint_data jsonb, attempt integer, max_attempts integer,
                lease_token uuid, lease_s double precision, trace_id text, created_at timestamptz)
 language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
@@ -17,7 +18,7 @@ begin
         checkpoint_data = case when jsonb_typeof(j.checkpoint_data) <> 'object' then '{}' else j.checkpoint_data end
       from public.job_kinds k
       where j.id = claim_job.job_id and j.status = 'queued' and j.scheduled_for <= clock_timestamp()
-        and k.name = j.kind and k.enabled and (claim_job.kinds is null or j.kind = any (claim_job.kinds))
+        and k.name = j.kind and k.enabled and not engine.is_stopped(j.kind) and (claim_job.kinds is null or j.kind = any (claim_job.kinds))
       returning j.id, j.user_id, j.kind, j.job_type, j.payload, j.checkpoint_data, j.attempts, j.max_attempts, j.lease_token, k.lease_s,
         j.trace_id, j.created_at
     ), event as (
@@ -41,20 +42,30 @@ begin
   end if;
 end $$;
 
-create function public.heartbeat_job(job_id uuid, token uuid, out held boolean, out cancelled boolean)
+drop function public.heartbeat_job;
+-- `paused`: a kill switch is engaged and no call is under way whose answer would be lost: give the job back.
+create function public.heartbeat_job(job_id uuid, token uuid, out held boolean, out cancelled boolean, out paused boolean)
 language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
+declare
+  kind text;
 begin
   update public.jobs j set lease_expires_at = clock_timestamp() + make_interval(secs => k.lease_s)
   from public.job_kinds k
-  where j.id = heartbeat_job.job_id and j.lease_token = heartbeat_job.token and k.name = j.kind;
+  where j.id = heartbeat_job.job_id and j.lease_token = heartbeat_job.token and k.name = j.kind
+  returning j.kind into kind;
   held := found;
   cancelled := false;
+  paused := false;
   if not held then
     cancelled := exists (select from public.jobs j where j.id = heartbeat_job.job_id and j.status = 'cancelled');
+  elsif engine.is_stopped(kind) then
+    paused := not exists (select from public.model_calls c where c.job_id = heartbeat_job.job_id and c.status = 'reserved');
   end if;
 end $$;
 
-create function public.checkpoint_job(job_id uuid, token uuid, data jsonb, progress jsonb default null) returns void
+drop function public.checkpoint_job;
+-- Returns whether a kill switch is engaged: then this was the last step for now, give the job back.
+create function public.checkpoint_job(job_id uuid, token uuid, data jsonb, progress jsonb default null) returns boolean
 language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 declare
   saved constant jsonb := coalesce(data, '{}');
@@ -70,7 +81,7 @@ begin
     updated_at = clock_timestamp()
   from public.job_kinds k
   where j.id = checkpoint_job.job_id and j.lease_token = checkpoint_job.token and k.name = j.kind
-  returning j.worker, j.attempts into job;
+  returning j.worker, j.attempts, j.kind into job;
   if not found then
     perform engine.lease_lost(job_id);
   end if;
@@ -78,34 +89,40 @@ begin
     insert into public.job_events (job_id, kind, actor, attempt, detail)
     values (checkpoint_job.job_id, 'checkpoint', job.worker, job.attempts, coalesce(progress, '{}'));
   end if;
+  return engine.is_stopped(job.kind);
 end $$;
 
--- The end of an attempt that does not count: the job waits again with what it has finished.
-create function engine.give_back(job_id uuid, token uuid, after_s double precision, event text, detail jsonb) returns void
-language plpgsql set search_path = '' as $$
-declare
-  job record;
+drop function public.continue_job;
+create function public.continue_job(job_id uuid, token uuid, after_s double precision default 0, reason text default null) returns void
+language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 begin
-  update public.jobs j set
-    status = 'queued', attempts = j.attempts - 1, lease_token = null, lease_expires_at = null, updated_at = clock_timestamp(),
-    scheduled_for = clock_timestamp() + make_interval(secs => after_s)
-  where j.id = give_back.job_id and j.lease_token = give_back.token
-  returning j.worker, j.attempts + 1 as attempt into job;
-  if not found then
-    perform engine.lease_lost(job_id);
-  end if;
-  perform engine.abandon_calls(job_id);
-  insert into public.job_events (job_id, kind, actor, attempt, detail)
-  values (give_back.job_id, give_back.event, job.worker, job.attempt, give_back.detail);
+  perform engine.give_back(job_id, token, greatest(after_s, 0), 'continued',
+    jsonb_strip_nulls(jsonb_build_object('after_s', greatest(after_s, 0), 'reason', reason)));
+end $$;
+
+drop function public.release_job;
+create function public.release_job(job_id uuid, token uuid, reason text default null) returns void
+language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
+begin
+  perform engine.give_back(job_id, token, 0, 'released', jsonb_strip_nulls(jsonb_build_object('reason', reason)));
+end $$;
+
+-- The kinds whose jobs may be sent to a worker now, and the people whose jobs may not.
+create function engine.open_for_work(out kinds text[], out except_users uuid[])
+language plpgsql set search_path = '' as $$
+begin
+  kinds := engine.running_kinds();
+  except_users := '{}';
 end $$;
 
 -- Takes back the jobs of silent workers and tells which jobs are due, the longest waiting first.
-create function public.sweep_jobs(max_jobs integer default 1000)
+create or replace function public.sweep_jobs(max_jobs integer default 1000)
 returns table (id uuid, kind text, service text, attempts integer, scheduled_for timestamptz)
 language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 #variable_conflict use_column
 declare
   expired record;
+  open record;
 begin
   for expired in
     select j.id from public.jobs j where j.completed_at is null and j.status = 'processing' and j.lease_expires_at <= clock_timestamp()
@@ -113,24 +130,34 @@ begin
   loop
     perform engine.expire_lease(expired.id, 'sweep');
   end loop;
+  select * into open from engine.open_for_work();
   return query
     -- A subquery is a fixed value, so the index is read up to it and not through everything that is scheduled for later.
     select j.id, j.kind, k.service, j.attempts, j.scheduled_for
-    from public.jobs j join public.job_kinds k on k.name = j.kind and k.enabled
+    from public.jobs j join public.job_kinds k on k.name = j.kind
     where j.completed_at is null and j.status = 'queued' and j.scheduled_for <= (select clock_timestamp())
+      and j.kind = any (open.kinds) and j.user_id <> all (open.except_users)
     order by j.scheduled_for limit sweep_jobs.max_jobs;
 end $$;
 
 -- Where to send jobs that a hint has named: those of them that are due. (One plan for all numbers of ids: planning takes longer
 -- than looking up a few.)
-create function public.due_jobs(ids uuid[])
+create or replace function public.due_jobs(ids uuid[])
 returns table (id uuid, kind text, service text, attempts integer, scheduled_for timestamptz)
 language plpgsql security definer set search_path = '' set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
+declare
+  open record;
 begin
+  select * into open from engine.open_for_work();
   return query
     select j.id, j.kind, k.service, j.attempts, j.scheduled_for
-    from public.jobs j join public.job_kinds k on k.name = j.kind and k.enabled
+    from public.jobs j join public.job_kinds k on k.name = j.kind
     where j.id = any (due_jobs.ids) and j.status = 'queued' and j.scheduled_for <= clock_timestamp()
+      and j.kind = any (open.kinds) and j.user_id <> all (open.except_users)
     order by j.scheduled_for;
 end $$;
+
+revoke execute on all functions in schema engine from public;
+revoke execute on function public.heartbeat_job, public.checkpoint_job, public.continue_job, public.release_job from public, anon, authenticated;
+grant execute on function public.heartbeat_job, public.checkpoint_job, public.continue_job, public.release_job to service_role;
