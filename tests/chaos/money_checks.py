@@ -26,7 +26,8 @@ _MUST_BE_EMPTY: dict[str, LiteralString] = {
     """,
     "limits that were passed": """
         select c.*, l.usd from engine.spend_counters c cross join lateral (
-          select l.usd from public.spend_limits l where l.scope = c.scope and l.scope_key in (c.scope_key, '*')
+          select l.usd from public.spend_limits l
+          where l.scope = c.scope and l.scope_key in (c.scope_key, '*') and l.usd is not null
           order by l.scope_key = '*' limit 1) l
         where c.spent_usd + c.reserved_usd > l.usd
     """,

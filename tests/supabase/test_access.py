@@ -48,6 +48,10 @@ public.circuit_breakers  select  -    all   all   all       all   all   all
 public.circuit_breakers  insert  -    -     -     -         -     -     -
 public.circuit_breakers  update  -    -     -     -         -     -     -
 public.circuit_breakers  delete  -    -     -     -         -     -     -
+public.control_changes   select  -    0     0     0         0     all   all
+public.control_changes   insert  -    -     -     -         -     -     -
+public.control_changes   update  -    -     -     -         -     -     -
+public.control_changes   delete  -    -     -     -         -     -     -
 public.blog_posts        select  own  own   own   all       all   all   all
 public.blog_posts        insert  -    rls   rls   ok        rls   ok    ok
 public.blog_posts        update  -    0     0     all       0     all   -
@@ -84,6 +88,10 @@ engine.spend_counters    select  -    -     -     -         -     -     -
 engine.spend_counters    insert  -    -     -     -         -     -     -
 engine.spend_counters    update  -    -     -     -         -     -     -
 engine.spend_counters    delete  -    -     -     -         -     -     -
+engine.running_jobs      select  -    -     -     -         -     -     -
+engine.running_jobs      insert  -    -     -     -         -     -     -
+engine.running_jobs      update  -    -     -     -         -     -     -
+engine.running_jobs      delete  -    -     -     -         -     -     -
 """
 ACTORS = ("anon", "owner", "other", "marketing", "sales", "admin", "service_role")
 
@@ -126,6 +134,7 @@ INSERTS = {
     "public.spend_limits": "values ('user', %(me)s::text, 1000)",
     "public.kill_switches": "(kind, engaged, reason) values ('blog', true, 'Because.')",
     "public.circuit_breakers": "(model) values ('m')",
+    "public.control_changes": "(actor, subject, key) values ('me', 'spend_limit', 'overall:*')",
     "public.blog_posts": "(title, slug) values ('Mine', 'mine')",
     "public.product_catalog": "(name) values ('Mine')",
     "public.products": "(name) values ('Mine')",
@@ -135,6 +144,7 @@ INSERTS = {
     "public.admin_permissions": "values ('me@example.test')",
     "engine.settings": "values ('webhook_secret', 'x')",
     "engine.spend_counters": "values ('overall', '*', now())",
+    "engine.running_jobs": "values (%(job)s, %(me)s, 'echo')",
 }
 
 
@@ -164,6 +174,7 @@ def fill(connection: Connection[Any]) -> dict[str, Any]:
     for table in ("products", "product_catalog"):
         one(sql.SQL("insert into {} (name) values ('Parafuso')").format(sql.Identifier(table)))
     one("insert into company_assets (type, url) values ('logo', 'https://example.test/lm.svg')")
+    one("insert into spend_limits values ('kind', 'echo', 5)")
     one("insert into app_config values ('key', 'value')")
     one("insert into admin_users values (%s)", (people["chief"],))
     one("insert into admin_permissions values ('chief@example.test')")
