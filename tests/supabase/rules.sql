@@ -72,7 +72,7 @@ create function public.canary() returns int language sql as 'select 1';
 select p.proname::text from pg_proc p join pg_namespace n on n.oid = p.pronamespace
 where n.nspname in ('public', 'engine') and p.prosecdef
   and (has_function_privilege('anon', p.oid, 'execute') or has_function_privilege('authenticated', p.oid, 'execute'))
-  and p.proname not in ('cancel_job', 'retry_job', 'is_admin', 'is_marketing', 'is_staff');
+  and p.proname not in ('cancel_job', 'cancel_batch', 'retry_job', 'is_admin', 'is_marketing', 'is_staff');
 -- canary: canary
 create function public.canary() returns int language sql security definer set search_path = '' as 'select 1';
 

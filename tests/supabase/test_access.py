@@ -32,6 +32,10 @@ public.job_kinds         select  -    all   all   all       all   all   all
 public.job_kinds         insert  -    -     -     -         -     -     -
 public.job_kinds         update  -    -     -     -         -     -     -
 public.job_kinds         delete  -    -     -     -         -     -     -
+public.job_batches       select  -    own   own   0         0     all   all
+public.job_batches       insert  -    ok    ok    ok        ok    ok    ok
+public.job_batches       update  -    -     -     -         -     -     -
+public.job_batches       delete  -    -     -     -         -     -     -
 public.model_calls       select  -    own   own   0         0     all   all
 public.model_calls       insert  -    -     -     -         -     -     -
 public.model_calls       update  -    -     -     -         -     -     -
@@ -102,6 +106,9 @@ public.enqueue_job       -    yes           yes
 public.retry_job         -    yes           yes
 public.cancel_job        -    yes           yes
 public.set_kill_switch   -    yes           -
+public.enqueue_batch     -    yes           yes
+public.cancel_batch      -    yes           yes
+public.seconds_to_next_due -  -             yes
 public.claim_job         -    -             yes
 public.heartbeat_job     -    -             yes
 public.checkpoint_job    -    -             yes
@@ -128,6 +135,7 @@ INSERTS = {
     "public.job_events": "(job_id, kind, actor, attempt) values (%(job)s, 'completed', 'me', 1)",
     "public.job_kinds": "(name, title, service, lease_s, max_attempts, retry_base_s, retry_cap_s, concurrency)"
     " values ('mine', 'Mine', 'template', 1, 1, 1, 1, 1)",
+    "public.job_batches": "(user_id, title) values (%(me)s, 'Mine')",
     "public.model_calls": "(job_id, user_id, kind, attempt, lease_token, stage, call_key, call_kind, model, prompt,"
     " day, reserved_usd)"
     " values (%(job)s, %(me)s, 'echo', 1, gen_random_uuid(), 's', 'k2', 'text', 'm', 'p@1', now(), 0)",
@@ -163,6 +171,7 @@ def fill(connection: Connection[Any]) -> dict[str, Any]:
         job = one("insert into jobs (user_id, job_type) values (%s, 'echo') returning id", (people[owner],)).fetchone()[
             0
         ]
+        one("insert into job_batches (user_id, title) values (%s, 'Three posts')", (people[owner],))
         token = one("select lease_token from claim_job(%s, 'w')", (job,)).fetchone()[0]
         one("select reserve_call(%s, %s, 'k', 's', 'text', 'm', 'p@1', 0.1)", (job, token))
         one(
@@ -319,6 +328,7 @@ def test_the_engines_tables_are_as_closed_on_the_upgraded_database(upgraded_url)
                 "public.jobs",
                 "public.job_events",
                 "public.job_kinds",
+                "public.job_batches",
                 "public.model_calls",
                 "public.spend_limits",
             }:
@@ -336,6 +346,7 @@ def fill_jobs(connection: Connection[Any]) -> dict[str, Any]:
         job = one("insert into jobs (user_id, job_type) values (%s, 'echo') returning id", (people[owner],)).fetchone()[
             0
         ]
+        one("insert into job_batches (user_id, title) values (%s, 'Three posts')", (people[owner],))
         token = one("select lease_token from claim_job(%s, 'w')", (job,)).fetchone()[0]
         one("select reserve_call(%s, %s, 'k', 's', 'text', 'm', 'p@1', 0.1)", (job, token))
         people["job"] = job
@@ -349,4 +360,6 @@ def test_people_may_give_a_new_job_these_columns_and_no_others(filled):
         " where table_schema = 'public' and table_name = 'jobs' and grantee = 'authenticated'"
         " and privilege_type = 'INSERT' order by 1"
     ).fetchall()
-    assert [row[0] for row in columns] == ["id", "job_type", "payload", "scheduled_for", "status", "user_id"]
+    assert [row[0] for row in columns] == [
+        *("batch_id", "batch_order", "depends_on", "id", "job_type", "payload", "scheduled_for", "status", "user_id")
+    ]
