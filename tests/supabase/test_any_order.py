@@ -122,7 +122,7 @@ class Engine(RuleBasedStateMachine):
 
     def heartbeat(self, drawn: Random) -> None:
         attempt = self.some_attempt(drawn)
-        held, cancelled = self.one("select * from heartbeat_job(%s, %s)", self.job_id, attempt.token)
+        held, cancelled, _ = self.one("select * from heartbeat_job(%s, %s)", self.job_id, attempt.token)
         assert held == (attempt is self.job.holder)
         assert cancelled == (not held and self.job.status == "cancelled")
         self.job.expired = self.job.expired and not held
