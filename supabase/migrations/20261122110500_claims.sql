@@ -2,6 +2,12 @@
 -- engaged. Workers of the version before go on: they call the same names with the same arguments.
 -- squawk-ignore-file ban-drop-function
 
+create function engine.is_completed(job_id uuid) returns boolean
+language plpgsql stable set search_path = '' as $$
+begin
+  return exists (select from public.jobs j where j.id = is_completed.job_id and j.status = 'completed');
+end $$;
+
 create or replace function public.claim_job(job_id uuid, worker text, kinds text[] default null)
 returns table (id uuid, user_id uuid, kind text, job_type text, payload jsonb, checkpoint_data jsonb, attempt integer, max_attempts integer,
                lease_token uuid, lease_s double precision, trace_id text, created_at timestamptz)
@@ -18,7 +24,8 @@ begin
         checkpoint_data = case when jsonb_typeof(j.checkpoint_data) <> 'object' then '{}' else j.checkpoint_data end
       from public.job_kinds k
       where j.id = claim_job.job_id and j.status = 'queued' and j.scheduled_for <= clock_timestamp()
-        and k.name = j.kind and k.enabled and not engine.is_stopped(j.kind) and (claim_job.kinds is null or j.kind = any (claim_job.kinds))
+        and k.name = j.kind and k.enabled and not engine.is_stopped(j.kind)
+        and (j.depends_on is null or engine.is_completed(j.depends_on)) and (claim_job.kinds is null or j.kind = any (claim_job.kinds))
       returning j.id, j.user_id, j.kind, j.job_type, j.payload, j.checkpoint_data, j.attempts, j.max_attempts, j.lease_token, k.lease_s,
         j.trace_id, j.created_at
     ), event as (
@@ -137,6 +144,7 @@ begin
     from public.jobs j join public.job_kinds k on k.name = j.kind
     where j.completed_at is null and j.status = 'queued' and j.scheduled_for <= (select clock_timestamp())
       and j.kind = any (open.kinds) and j.user_id <> all (open.except_users)
+      and (j.depends_on is null or engine.is_completed(j.depends_on))
     order by j.scheduled_for limit sweep_jobs.max_jobs;
 end $$;
 
@@ -155,6 +163,7 @@ begin
     from public.jobs j join public.job_kinds k on k.name = j.kind
     where j.id = any (due_jobs.ids) and j.status = 'queued' and j.scheduled_for <= clock_timestamp()
       and j.kind = any (open.kinds) and j.user_id <> all (open.except_users)
+      and (j.depends_on is null or engine.is_completed(j.depends_on))
     order by j.scheduled_for;
 end $$;
 
