@@ -42,7 +42,9 @@ async def test_an_owner_cancels_a_running_job_and_its_paid_work_stays_in_the_led
     found = await rows(desk.root, "select id, status, cost_usd::text from model_calls order by id")
     assert found == [(paid[0], "settled", "0.04"), (under_way[0], "abandoned", "0")]
     assert await value(desk.root, "select sum(reserved_usd) from engine.spend_counters") == 0
-    assert await rows(desk.worker, "select * from heartbeat_job(%s, %s)", claim.job_id, claim.token) == [(False, True, False)]
+    assert await rows(desk.worker, "select * from heartbeat_job(%s, %s)", claim.job_id, claim.token) == [
+        (False, True, False)
+    ]
 
 
 async def test_a_retry_keeps_payload_and_checkpoint_and_counts_attempts_from_the_start(desk):
