@@ -10,7 +10,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class ServiceSettings(BaseSettings):
     """What each service needs, read from the environment."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+    # What is wrong with a setting may be logged, its value not.
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
     database_url: SecretStr
     service_name: str = "service"

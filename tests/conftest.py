@@ -21,6 +21,7 @@ from infra.local.migrate import apply_baseline, prepare
 from infra.local.postgres import Cluster
 from infra.local.throwaway import throwaway
 from shared.db import Pool, create_pool
+from tests.identity_issuer import Issuer
 from tests.running_stack import RunningStack
 
 StartStack = Callable[..., RunningStack]
@@ -151,6 +152,13 @@ def create_user(connection: AsyncConnection[Any]) -> Callable[..., Any]:
         return row[0]
 
     return create
+
+
+@pytest.fixture(scope="session")
+async def issuer() -> AsyncIterator[Issuer]:
+    """Issues the identity tokens that workers ask for. For tests that leave it as they found it."""
+    async with Issuer().serving() as issuer:
+        yield issuer
 
 
 @pytest.fixture(scope="session")

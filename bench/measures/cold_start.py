@@ -18,6 +18,7 @@ from bench.figures import Figure, Measured, at_most
 from bench.percentiles import describe, median
 from bench.setting import Setting
 from bench.stack import ROOT, Stack
+from infra.local.identity import worker_settings
 from infra.local.ports import LOOPBACK, free_port
 
 _DISPATCHER = "dispatcher"
@@ -107,4 +108,5 @@ def _environment(service: str, stack: Stack, compiled: Path) -> dict[str, str]:
         "WEBHOOK_SECRET": description["webhook_secret"],
         "WORKER_URLS": json.dumps(workers),
         "DELIVERY": "http",
+        **worker_settings(description["supabase_url"], f"http://{LOOPBACK}"),
     }

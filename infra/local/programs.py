@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from infra.local.identity import token_url, worker_settings
 from infra.local.launcher import Program
 from infra.local.ports import LOOPBACK, free_port, listen
 from infra.local.services import DISPATCHER
@@ -95,7 +96,10 @@ class Programs:
                 "WORKER_URLS": json.dumps({n: self.addresses.url(n) for n in self.services if n != DISPATCHER}),
                 "DELIVERY": "http",
                 "SWEEP_INTERVAL_S": "2",
+                "IDENTITY_TOKEN_URL": token_url(self.addresses.url("gateway")),
             }
+        else:
+            env |= worker_settings(self.addresses.url("gateway"), self.addresses.url(name))
         return self._web(name, f"services.{name}.app:create_app", env)
 
     def _web(self, name: str, target: str, env: Mapping[str, str]) -> Program:

@@ -85,7 +85,8 @@ def _secrets(settings: DispatcherSettings) -> list[bytes]:
 def _create_delivery(settings: DispatcherSettings) -> Delivery:
     if settings.delivery == "http":
         services = load_catalog().services
-        return HttpDelivery(settings.worker_urls, {name: service.concurrency for name, service in services.items()})
+        concurrency = {name: service.concurrency for name, service in services.items()}
+        return HttpDelivery(settings.worker_urls, concurrency, settings.identity_token_url)
     return CloudTasksDelivery(
         project=settings.google_cloud_project or "",
         location=settings.cloud_tasks_location or "",

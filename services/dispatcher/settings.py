@@ -7,6 +7,7 @@ from pydantic_settings import SettingsConfigDict
 
 from shared.settings import ServiceSettings
 
+METADATA_IDENTITY_URL = "http://metadata.google.internal/computeMetadata/v1/instance/service-accounts/default/identity"
 Secret = Annotated[SecretStr, Field(min_length=16)]
 
 
@@ -15,6 +16,7 @@ class DispatcherSettings(ServiceSettings):
 
     `webhook_secret_previous` is valid beside `webhook_secret` during a rotation. `worker_urls` is JSON, base URL by
     service. `sweep_interval_s` unset means that someone else calls `POST /sweep` (Cloud Scheduler does).
+    `identity_token_url` is where deliveries get their identity tokens.
     """
 
     model_config = SettingsConfigDict(env_ignore_empty=True)
@@ -26,6 +28,7 @@ class DispatcherSettings(ServiceSettings):
     sweep_interval_s: float | None = Field(default=None, gt=0)
     delivery: Literal["http", "cloud_tasks"] = "http"
     worker_urls: dict[str, str]
+    identity_token_url: str = METADATA_IDENTITY_URL
     cloud_tasks_location: str | None = None
     cloud_tasks_invoker: str | None = None
 

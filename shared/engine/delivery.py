@@ -1,7 +1,7 @@
 """How a due job gets to a worker of its service.
 
 A delivery is `POST <worker>/jobs/<id>`, and may be lost or doubled without harm: a claim succeeds once, and the sweep
-finds what was not delivered. So nothing here insists.
+finds what was not delivered. So nothing here insists. Each delivery carries a token that says who we are.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from uuid import UUID  # noqa: TC003  kept plain for readers: it costs nothing
 import aiohttp
 import structlog
 
+from shared.engine.identity import IdentityTokens, IdentityUnavailable
 from shared.engine.job import DueJob
 
 _log = structlog.get_logger(__name__)
@@ -53,8 +54,9 @@ class HttpDelivery:
 
     keeps_in_memory = True
 
-    def __init__(self, worker_urls: Mapping[str, str], concurrency: Mapping[str, int]) -> None:
+    def __init__(self, worker_urls: Mapping[str, str], concurrency: Mapping[str, int], identity_token_url: str) -> None:
         self._urls = worker_urls
+        self._identity_token_url = identity_token_url
         self._concurrency = concurrency
         self._lanes: dict[str, _Lane] = {}
 
@@ -64,8 +66,9 @@ class HttpDelivery:
         timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S)
         connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S)
         async with aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=False) as session:
+            tokens = IdentityTokens(session, self._identity_token_url)
             self._lanes = {
-                service: _Lane(session, url.rstrip("/"), self._concurrency.get(service, 1))
+                service: _Lane(session, tokens, url.rstrip("/"), self._concurrency.get(service, 1))
                 for service, url in self._urls.items()
             }
             try:
@@ -92,8 +95,9 @@ class _Flight:
 class _Lane:
     """The deliveries to one service."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, concurrency: int) -> None:
+    def __init__(self, session: aiohttp.ClientSession, tokens: IdentityTokens, url: str, concurrency: int) -> None:
         self._session = session
+        self._tokens = tokens
         self._url = url
         self._concurrency = concurrency
         self._waiting: dict[UUID, DueJob] = {}  # in order of arrival
@@ -136,7 +140,7 @@ class _Lane:
             if not await self._post(job, last_try=False):
                 await asyncio.sleep(RETRY_PAUSE_S)
                 await self._post(job, last_try=True)
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except (aiohttp.ClientError, TimeoutError, IdentityUnavailable) as error:
             _log.warning("delivery_failed", job_id=str(job.id), kind=job.kind, error=repr(error))
         finally:
             flight = self._flights.get(job.id)
@@ -145,11 +149,15 @@ class _Lane:
 
     async def _post(self, job: DueJob, *, last_try: bool) -> bool:
         """False when a second try makes sense: the worker was not there, or is being replaced."""
+        token = await self._tokens.get(self._url)
         try:
-            async with self._session.post(f"{self._url}/jobs/{job.id}") as response:
+            headers = {"authorization": f"Bearer {token}"}
+            async with self._session.post(f"{self._url}/jobs/{job.id}", headers=headers) as response:
                 await response.read()
                 if response.status == 503 and not last_try:  # noqa: PLR2004
                     return False
+                if response.status == 401:  # noqa: PLR2004
+                    self._tokens.forget(self._url)
                 if response.status != 200:  # noqa: PLR2004
                     _log.warning("delivery_refused", job_id=str(job.id), kind=job.kind, status=response.status)
                 return True

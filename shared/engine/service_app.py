@@ -11,6 +11,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -52,6 +53,18 @@ def error_response(status: int, error: str, message: str, headers: dict[str, str
     return JSONResponse({"error": error, "message": message}, status, headers)
 
 
+class Problem(BaseModel):
+    """The body of every error."""
+
+    error: str
+    message: str
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """For `responses=` of a route: the errors that it may answer, in the description of the service."""
+    return {status: {"model": Problem, "description": HTTPStatus(status).phrase} for status in statuses}
+
+
 def create_service_app(
     title: str,
     *,
@@ -86,7 +99,7 @@ def create_service_app(
         )
 
     app.get("/healthz")(healthz)
-    app.get("/readyz")(readyz)
+    app.get("/readyz", responses=refusals(503))(readyz)
     return app
 
 

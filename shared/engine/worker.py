@@ -9,18 +9,22 @@ import os
 import socket
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from typing import Self
 from uuid import UUID
 
 import psycopg
 import structlog
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
+from pydantic import model_validator
 from pydantic_settings import SettingsConfigDict
 
+from shared.auth import Callers, SigningKeys
 from shared.db import Pool, create_pool
+from shared.engine.callers import for_callers
 from shared.engine.catalog import load_catalog
 from shared.engine.draining import Drain, on_termination
 from shared.engine.runner import AttemptEnd, Handler, run_attempt
-from shared.engine.service_app import Refusal, create_service_app
+from shared.engine.service_app import Refusal, create_service_app, refusals
 from shared.engine.store import JobStore
 from shared.logs import configure_logging
 from shared.settings import ServiceSettings
@@ -31,11 +35,28 @@ RETRY_SOON = {"retry-after": "1"}
 
 
 class WorkerSettings(ServiceSettings):
-    """`drain_grace_s`: what a running stage gets after SIGTERM; the platform kills ten seconds after the signal."""
+    """`drain_grace_s`: what a running stage gets after SIGTERM; the platform kills ten seconds after the signal.
+
+    `oidc_…`: whose calls are answered. Tokens must come from the issuer, be made for `oidc_audience` (this worker's own
+    URL, as the dispatcher has it) and belong to one of `oidc_invokers` (JSON, e-mail addresses of service accounts).
+    """
 
     model_config = SettingsConfigDict(env_ignore_empty=True)
 
     drain_grace_s: float = 8.0
+    oidc_issuer: str = "https://accounts.google.com"
+    oidc_jwks_url: str = "https://www.googleapis.com/oauth2/v3/certs"
+    oidc_audience: str = ""
+    oidc_invokers: frozenset[str] = frozenset()
+
+    @model_validator(mode="after")
+    def _somebody_may_call(self) -> Self:
+        if not self.oidc_audience or not self.oidc_invokers:
+            raise ValueError(
+                "OIDC_AUDIENCE and OIDC_INVOKERS must say for whom and by whom jobs are sent: without them"
+                " anybody could have this worker run jobs"
+            )
+        return self
 
 
 def create_worker_app(
@@ -69,8 +90,18 @@ def create_worker_app(
             await worker.stop()
 
     app = create_service_app(service, lifespan=lifespan, is_ready=worker.is_ready)
-    app.post("/jobs/{job_id}")(worker.work)
+    door = for_callers(_callers(settings))
+    app.post("/jobs/{job_id}", dependencies=[Depends(door)], responses=refusals(401, 403, 422, 503))(worker.work)
     return app
+
+
+def _callers(settings: WorkerSettings) -> Callers:
+    return Callers(
+        SigningKeys(settings.oidc_jwks_url),
+        issuer=settings.oidc_issuer,
+        audience=settings.oidc_audience,
+        invokers=settings.oidc_invokers,
+    )
 
 
 class Worker:

@@ -7,6 +7,7 @@ from fastapi import FastAPI, Response
 from psycopg import Error as DatabaseError
 from starlette.middleware.cors import CORSMiddleware
 
+from infra.local.gateway import identity
 from infra.local.gateway.auth import routes as auth
 from infra.local.gateway.auth.sessions import create_tables
 from infra.local.gateway.database import create_pool
@@ -18,6 +19,7 @@ from infra.local.gateway.state import Gateway, GatewayDep
 from infra.local.gateway.storage import buckets, catalog, downloads, uploads
 from infra.local.gateway.storage.files import FileStore
 from infra.local.gateway.tokens import Tokens
+from infra.local.identity import IdentityIssuer, issuer_of, load_key
 
 _READY = "select to_regclass('auth.users') is not null and to_regclass('storage.objects') is not null as ready"
 
@@ -29,6 +31,7 @@ def create_app() -> FastAPI:
         pool=create_pool(settings.database_url),
         tokens=Tokens(load_or_create(settings.gateway_state_dir), settings.issuer),
         files=FileStore(settings.gateway_state_dir / "storage"),
+        identities=IdentityIssuer(load_key(settings.gateway_state_dir), issuer_of(settings.supabase_url)),
     )
 
     @asynccontextmanager
@@ -51,6 +54,7 @@ def create_app() -> FastAPI:
     _add_health(app)
     # `downloads.last_router` takes what the more exact paths before it left over.
     for router in (
+        identity.router,
         auth.public_router,
         auth.router,
         rest.router,

@@ -10,6 +10,7 @@ from infra.local.gateway.caller import check_api_key
 from infra.local.gateway.database import Pool
 from infra.local.gateway.storage.files import FileStore
 from infra.local.gateway.tokens import Tokens
+from infra.local.identity import IdentityIssuer
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Gateway:
     pool: Pool
     tokens: Tokens
     files: FileStore
+    identities: IdentityIssuer
     failed_attempts: FailedAttempts = field(default_factory=FailedAttempts)
 
 

@@ -77,6 +77,10 @@ def test_a_service_is_told_where_its_world_is_and_not_that_it_is_local(programs,
         "MODEL_BASE_URL": addresses.url("emulator"),
         "GEMINI_API_KEY": "emulator",
         "FETCH_CA_FILE": "ca.pem",
+        "OIDC_ISSUER": addresses.url("gateway") + "/identity",
+        "OIDC_JWKS_URL": addresses.url("gateway") + "/identity/certs",
+        "OIDC_AUDIENCE": addresses.url("blog"),
+        "OIDC_INVOKERS": '["dispatcher@local.iam.gserviceaccount.com"]',
     }
     dispatcher = programs.service("dispatcher").env
     assert dispatcher["WEBHOOK_SECRET"] == "secret"

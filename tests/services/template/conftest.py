@@ -15,16 +15,21 @@ from psycopg import AsyncConnection
 
 from shared.db import create_pool
 from shared.engine.store import JobStore
+from tests.identity_issuer import Issuer
 from tests.shared.engine.jobs import Jobs, eventually
 
 
 @dataclass
 class Process:
-    """A worker as it runs anywhere: `uvicorn … --factory`, on a socket that somebody else holds."""
+    """A worker as it runs anywhere: `uvicorn … --factory`, on a socket that somebody else holds.
+
+    `headers` hold an identity token.
+    """
 
     process: subprocess.Popen[bytes]
     url: str
     log: Path
+    headers: dict[str, str]
 
     @property
     def lines(self) -> list[dict[str, Any]]:
@@ -53,7 +58,7 @@ Start = Callable[..., Process]
 
 
 @pytest.fixture
-def start(database_url: str, tmp_path: Path) -> Iterator[Start]:
+def start(database_url: str, tmp_path: Path, issuer: Issuer) -> Iterator[Start]:
     """`start()` starts a template worker; `start(DRAIN_GRACE_S="1")` with that in its environment."""
     started: list[Process] = []
 
@@ -66,12 +71,12 @@ def start(database_url: str, tmp_path: Path) -> Iterator[Start]:
                     *(sys.executable, "-m", "uvicorn", "services.template.app:create_app", "--factory"),
                     *("--fd", str(listening.fileno())),
                 ],
-                env=os.environ | {"DATABASE_URL": database_url} | environment,
+                env=os.environ | {"DATABASE_URL": database_url} | issuer.environment() | environment,
                 stdout=output,
                 stderr=output,
                 pass_fds=[listening.fileno()],
             )
-        started.append(Process(process, f"http://127.0.0.1:{port}", log))
+        started.append(Process(process, f"http://127.0.0.1:{port}", log, issuer.headers()))
         return started[-1]
 
     yield start

@@ -16,7 +16,7 @@ async def post(process: Process, job_id: UUID) -> str | None:
     """The outcome that the worker answers, or None when it answers no more."""
     async with httpx.AsyncClient(timeout=60) as client:
         try:
-            return (await client.post(f"{process.url}/jobs/{job_id}")).json()["outcome"]
+            return (await client.post(f"{process.url}/jobs/{job_id}", headers=process.headers)).json()["outcome"]
         except httpx.TransportError:
             return None
 

@@ -14,6 +14,7 @@ from shared.engine import delivery as delivery_module
 from shared.engine.delivery import HttpDelivery
 from shared.engine.job import DueJob
 from tests.shared.engine.jobs import eventually
+from tests.shared.engine.metadata import MetadataServer
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -27,6 +28,7 @@ class StubWorker:
 
     def __init__(self) -> None:
         self.received: list[UUID] = []
+        self.authorized: list[str] = []
         self.running = 0
         self.most = 0
         self.dropped = 0
@@ -37,6 +39,7 @@ class StubWorker:
 
     async def take(self, request: web.Request) -> web.Response:
         self.received.append(UUID(request.match_info["id"]))
+        self.authorized.append(request.headers["authorization"])
         self.running += 1
         self.most = max(self.most, self.running)
         try:
@@ -66,9 +69,10 @@ class StubWorker:
 
 @asynccontextmanager
 async def delivering(worker: StubWorker, concurrency: int = 3) -> AsyncGenerator[HttpDelivery]:
-    delivery = HttpDelivery({"template": worker.url}, {"template": concurrency})
-    async with delivery.running():
-        yield delivery
+    async with MetadataServer().serving() as metadata:
+        delivery = HttpDelivery({"template": worker.url}, {"template": concurrency}, metadata.url)
+        async with delivery.running():
+            yield delivery
 
 
 async def test_jobs_arrive_in_order() -> None:
@@ -190,6 +194,7 @@ async def test_what_does_not_fit_is_left_to_the_sweep(monkeypatch: pytest.Monkey
 
 
 async def test_a_service_without_an_address_is_named() -> None:
-    async with HttpDelivery({}, {}).running() as _:
+    delivery = HttpDelivery({}, {}, "http://127.0.0.1:1/identity")
+    async with delivery.running():
         with pytest.raises(LookupError, match="carousel"):
-            await HttpDelivery({}, {}).deliver(due(service="carousel"))
+            await delivery.deliver(due(service="carousel"))
