@@ -5,7 +5,8 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -40,12 +41,25 @@ def one_database(databases: TestDatabases) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-async def worker(one_database: str, own_issuer: Issuer) -> AsyncIterator[httpx.AsyncClient]:
-    settings = WorkerSettings(database_url=SecretStr(one_database), **own_issuer.settings())
+@asynccontextmanager
+async def worker_for(issuer: Issuer, database_url: str) -> AsyncGenerator[httpx.AsyncClient]:
+    settings = WorkerSettings(database_url=SecretStr(database_url), **issuer.settings())
     app = create_worker_app("template", {"echo": done}, settings=settings)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://w") as client:
+        yield client
+
+
+@pytest.fixture
+async def worker(one_database: str, own_issuer: Issuer) -> AsyncIterator[httpx.AsyncClient]:
+    async with worker_for(own_issuer, one_database) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+async def steady_worker(one_database: str, issuer: Issuer) -> AsyncIterator[httpx.AsyncClient]:
+    """One for all tests whose issuer does nothing unusual."""
+    async with worker_for(issuer, one_database) as client:
         yield client
 
 
@@ -107,10 +121,10 @@ NOBODY: dict[str, Callable[[Issuer], str | None]] = {
 
 @pytest.mark.parametrize("what", NOBODY)
 async def test_a_token_that_proves_nothing_is_unauthorized(
-    worker: httpx.AsyncClient, own_issuer: Issuer, what: str
+    steady_worker: httpx.AsyncClient, issuer: Issuer, what: str
 ) -> None:
-    token = NOBODY[what](own_issuer)
-    answer = await call(worker, token)
+    token = NOBODY[what](issuer)
+    answer = await call(steady_worker, token)
     assert (answer.status_code, answer.json()["error"]) == (401, "unauthorized")
     assert answer.headers["www-authenticate"] == "Bearer"
     assert not token or token not in answer.text
@@ -119,18 +133,18 @@ async def test_a_token_that_proves_nothing_is_unauthorized(
 @pytest.mark.parametrize("changes", [{"email": "someone@project.iam.gserviceaccount.com"}, {"email_verified": False},
                                      {"email_verified": None}, {"email_verified": "true"}])  # fmt: skip
 async def test_somebody_else_is_forbidden(
-    worker: httpx.AsyncClient, own_issuer: Issuer, changes: dict[str, Any]
+    steady_worker: httpx.AsyncClient, issuer: Issuer, changes: dict[str, Any]
 ) -> None:
-    answer = await call(worker, own_issuer.token(**changes))
+    answer = await call(steady_worker, issuer.token(**changes))
     assert (answer.status_code, answer.json()["error"]) == (403, "forbidden")
 
 
 @pytest.mark.parametrize("authorization", ["Basic {}", "bearer{}", "{}", "Token {}"])
 async def test_a_token_of_another_scheme_is_none(
-    worker: httpx.AsyncClient, own_issuer: Issuer, authorization: str
+    steady_worker: httpx.AsyncClient, issuer: Issuer, authorization: str
 ) -> None:
-    headers = {"authorization": authorization.format(own_issuer.token())}
-    assert (await worker.post(f"/jobs/{uuid4()}", headers=headers)).status_code == 401
+    headers = {"authorization": authorization.format(issuer.token())}
+    assert (await steady_worker.post(f"/jobs/{uuid4()}", headers=headers)).status_code == 401
 
 
 async def test_the_dispatcher_gets_through_and_clocks_may_differ_a_little(
@@ -142,9 +156,9 @@ async def test_the_dispatcher_gets_through_and_clocks_may_differ_a_little(
     assert own_issuer.fetches == 1
 
 
-async def test_the_door_comes_before_the_id_and_health_is_open(worker: httpx.AsyncClient) -> None:
-    assert (await worker.post("/jobs/no-id")).status_code == 401
-    assert [(await worker.get(path)).status_code for path in ("/healthz", "/readyz")] == [200, 200]
+async def test_the_door_comes_before_the_id_and_health_is_open(steady_worker: httpx.AsyncClient) -> None:
+    assert (await steady_worker.post("/jobs/no-id")).status_code == 401
+    assert [(await steady_worker.get(path)).status_code for path in ("/healthz", "/readyz")] == [200, 200]
 
 
 async def test_a_new_key_is_found_and_an_old_one_forgotten(
