@@ -6,6 +6,7 @@ import random
 import signal
 import time
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import UUID
@@ -40,11 +41,15 @@ _BACKENDS = """
 class Havoc:
     """One trouble at a time for each target, many targets at the same time."""
 
-    def __init__(self, stack: RunningStack, database: Database, model: Model, report: Report) -> None:
+    def __init__(
+        self, stack: RunningStack, database: Database, model: Model, report: Report, others: Sequence[object] = ()
+    ) -> None:
+        """`others` make troubles too: each in the method of its name, as the methods here."""
         self._stack = stack
         self._database = database
         self._model = model
         self._report = report
+        self._makers = (self, *others)
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.done: Counter[tuple[str, str]] = Counter()
         self.hit: set[str] = set()  # processes that had a signal, as `name:pid`
@@ -52,7 +57,8 @@ class Havoc:
     async def make(self, trouble: Trouble) -> None:
         """The trouble from its beginning to its end."""
         async with self._turns[trouble.target]:
-            await getattr(self, trouble.what)(trouble)
+            [method] = [getattr(maker, trouble.what) for maker in self._makers if hasattr(maker, trouble.what)]
+            await method(trouble)
             self.done[trouble.what, trouble.target] += 1
 
     async def end(self) -> None:
@@ -84,7 +90,9 @@ class Havoc:
 
     async def change_faults(self, trouble: Trouble) -> None:
         """Another mixture of failing calls."""
-        self._report.say(f"the model fails {sum(trouble.rates.values()):.0%} of calls: {trouble.rates}")
+        slow = trouble.rates["slow"]
+        failing = {fault: rate for fault, rate in trouble.rates.items() if fault != "slow"}
+        self._report.say(f"the model fails {sum(failing.values()):.0%} of calls: {failing}; {slow:.0%} are slow")
         await self._model.fail(trouble.rates, trouble.seed)
 
     async def restart(self, _: Trouble) -> None:

@@ -2,9 +2,11 @@
 
 import asyncio
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from http import HTTPStatus
 from typing import Any
 
 import httpx
@@ -13,6 +15,12 @@ from tests.chaos.plan import SLOW_MS
 
 _STILL_S = 1.5
 _LONGEST_WAIT_S = 15.0
+_EXACT = Decimal("1e-9")
+
+
+def exact(cost_usd: Decimal | float) -> Decimal:
+    """A cost in USD as both books write it."""
+    return Decimal(str(cost_usd)).quantize(_EXACT)
 
 
 @dataclass
@@ -21,6 +29,7 @@ class Served:
 
     answers: int = 0
     cost_usd: Decimal = Decimal(0)
+    costs: Counter[Decimal] = field(default_factory=Counter)  # what each of them cost, and how many cost that
 
 
 @dataclass
@@ -70,11 +79,15 @@ class Model:
             if now["totals"]["served"] != meter["totals"]["served"]:
                 since = time.monotonic()
             meter = now
+        meter = await self._request("GET", "meter?requests=1")
         for model, kinds in meter["by_model"].items():
             for kind, tally in kinds.items():
                 served = self.served.setdefault((model, kind), Served())
                 served.answers += tally["served"]
                 served.cost_usd += Decimal(str(tally["cost_usd"]))
+        for request in meter["requests"]:
+            if request["status"] == HTTPStatus.OK:
+                self.served[request["model"], request["kind"]].costs[exact(request["cost_usd"])] += 1
 
     async def _request(self, verb: str, what: str, body: Any = None) -> Any:
         deadline = time.monotonic() + _LONGEST_WAIT_S

@@ -1,20 +1,21 @@
 """What must hold for money: the ledger against the meter, the limits, and calls whose fate a crash has hidden."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 from typing import LiteralString
 
 from tests.chaos.database import Database, Row
-from tests.chaos.model import Model, Served
+from tests.chaos.model import Model, Served, exact
 from tests.chaos.report import Report
 from tests.supabase.counters import DIFFERENT, LEFT_OVER, MISPRICED
 
-# A gateway lets this many calls be under way at once (MODEL_CONCURRENCY), and there is one in each of two workers.
+# A gateway lets this many calls be under way at once (MODEL_CONCURRENCY), and there is one in each worker.
 _CALLS_OF_A_WORKER = 16
+_WORKERS = ("template", "blog")
 _EXACT = Decimal("0.000001")
 
-_MUST_BE_EMPTY: dict[str, LiteralString] = {
+MUST_BE_EMPTY: dict[str, LiteralString] = {
     "counters that are not the sums of their calls": DIFFERENT,
     "calls that stayed reserved though nobody can settle them": LEFT_OVER,
     "jobs whose cost is not that of their calls": MISPRICED,
@@ -24,6 +25,15 @@ _MUST_BE_EMPTY: dict[str, LiteralString] = {
         select job_id, call_key, count(*) from public.model_calls where status = 'settled'
         group by 1, 2 having count(*) > 1
     """,
+    "calls that were made again though their answer was kept": """
+        select again.* from public.model_calls again join public.model_calls kept
+          on kept.job_id = again.job_id and kept.call_key = again.call_key and kept.status = 'settled'
+        where again.id > kept.id
+    """,
+    "calls that one attempt lost twice": """
+        select job_id, call_key, lease_token, count(*) from public.model_calls where status = 'abandoned'
+        group by 1, 2, 3 having count(*) > 1
+    """,
     "limits that were passed": """
         select c.*, l.usd from engine.spend_counters c cross join lateral (
           select l.usd from public.spend_limits l
@@ -32,26 +42,25 @@ _MUST_BE_EMPTY: dict[str, LiteralString] = {
         where c.spent_usd + c.reserved_usd > l.usd
     """,
     "calls that were abandoned in an attempt that completed its job": """
-        select c.* from public.model_calls c join public.job_events e
-          on e.job_id = c.job_id and e.attempt = c.attempt and e.kind = 'completed'
-        where c.status = 'abandoned'
-          -- an attempt that was given back is counted again under the same number
-          and not exists (select from public.job_events b where b.job_id = c.job_id and b.attempt = c.attempt
-                          and b.kind in ('released', 'continued'))
+        select c.* from public.model_calls c join public.job_events e on e.job_id = c.job_id and e.kind = 'completed'
+        cross join lateral (
+          select max(b.at) as at from public.job_events b
+          where b.job_id = c.job_id and b.kind = 'claimed' and b.id < e.id) claim
+        where c.status = 'abandoned' and c.created_at >= claim.at
     """,
 }
 # A call is unknown when its answer, if there was one, reached nobody who could book it.
 _LEDGER = """
     select model, call_kind as kind, sum(cost_usd) as cost_usd,
-      count(*) filter (where cost_usd > 0) as answers,
+      count(*) filter (where cost_usd > 0) as answers, array_agg(cost_usd) filter (where cost_usd > 0) as costs,
       count(*) filter (where unknown) as unknown, coalesce(sum(reserved_usd) filter (where unknown), 0) as at_most_usd,
       count(*) filter (where repeated) as repeated
     from (
       select *,
         cost_usd = 0 and (status = 'abandoned' or coalesce((error ->> 'cost_unknown')::boolean, false)) as unknown,
-        status = 'abandoned' and exists (
+        (status = 'abandoned' or coalesce((error ->> 'cost_unknown')::boolean, false)) and exists (
           select from public.model_calls o
-          where o.job_id = c.job_id and o.call_key = c.call_key and o.status = 'settled') as repeated
+          where o.job_id = c.job_id and o.call_key = c.call_key and o.id > c.id) as repeated
       from public.model_calls c
     ) call group by 1, 2 order by 1, 2
 """
@@ -60,64 +69,77 @@ _UNSEEN = """
     select id, model, call_kind, cost_usd, created_at, settled_at from public.model_calls
     where cost_usd > 0 and settled_at >= %s and created_at <= %s
 """
-
-
-# Whose call it was: numbers of attempts that were given back are used again, so the last claim before it tells. A lease
-# that ran out though its worker was left alone was not renewed in time: Postgres was away, or the machine too busy.
+# Whose call it was, and how that attempt ended. Numbers of attempts that were given back are used again, so the last
+# claim before the call tells. A lease that ran out though its worker was left alone was not renewed in time: Postgres
+# was away, or the machine too busy.
 _UNKNOWN = """
     select c.id, c.job_id, c.attempt, c.status, c.error, c.created_at, c.settled_at, claim.actor as worker,
-      exists (select from public.job_events e where e.job_id = c.job_id and e.id > claim.id and e.attempt = c.attempt
-              and e.kind = 'lease_expired' and e.detail ->> 'worker' = claim.actor) as lease_expired
+      ending.kind as ending, ending.detail ->> 'reason' as reason
     from public.model_calls c cross join lateral (
       select e.id, e.actor from public.job_events e
       where e.job_id = c.job_id and e.kind = 'claimed' and e.at <= c.created_at order by e.id desc limit 1) claim
+    left join lateral (
+      select e.kind, e.detail from public.job_events e
+      where e.job_id = c.job_id and e.id > claim.id and e.kind <> 'checkpoint' order by e.id limit 1) ending on true
     where c.cost_usd = 0 and (c.status = 'abandoned' or coalesce((c.error ->> 'cost_unknown')::boolean, false))
     order by c.id
 """
+_CUT_OFF = "select count(*) as jobs from public.job_events where kind = 'cancelled' and attempt > 0"
+_ENDINGS = {
+    ("lease_expired", None): "of attempts whose lease could not be renewed",
+    ("cancelled", None): "of jobs that people cancelled",
+    ("released", "kill_switch"): "that the kill switch cut off",
+}
 
 
 async def check_money(
     database: Database, model: Model, done: Mapping[tuple[str, str], int], hit: Collection[str], report: Report
 ) -> None:
-    """The books balance, no limit is passed, and the ledger is the meter but for calls that a crash has hidden."""
-    for what, query in _MUST_BE_EMPTY.items():
+    """The books balance, no limit is passed, and the ledger is the meter but for calls that a crash has hidden.
+
+    `done` are the troubles that were made, `hit` the processes that had a signal, as `service:pid`.
+    """
+    for what, query in MUST_BE_EMPTY.items():
         report.expect_none(what, await database.rows(query))
     unseen = [row for span in model.unseen for row in await database.rows(_UNSEEN, *span)]
     ledger = {(row["model"], row["kind"]): row for row in await database.rows(_LEDGER)}
     _explain(await database.rows(_UNKNOWN), hit, model, report)
+    lost_usd = Decimal(0)
     for key in sorted(ledger.keys() | model.served.keys()):
-        _compare(key, ledger.get(key), model.served.get(key, Served()), unseen, report)
+        lost_usd += _compare(key, ledger.get(key), model.served.get(key, Served()), unseen, report)
 
+    [cancelled] = await database.rows(_CUT_OFF)
     unknown = sum(row["unknown"] for row in ledger.values())
-    bound = in_flight_at_most(done)
-    report.say(
-        f"{unknown} calls of unknown cost (at most {bound} were under way when something was broken), "
-        f"{sum(row['repeated'] for row in ledger.values())} calls were made again"
-    )
+    repeated = sum(row["repeated"] for row in ledger.values())
+    blows = blows_on_workers(done) + cancelled["jobs"]
+    bound = blows * _CALLS_OF_A_WORKER
+    report.say(f"{unknown} calls of unknown cost, {repeated} calls made again; a worker was struck {blows} times")
     report.figures |= {
         "unknown": unknown,
+        "repeated": repeated,
+        "blows": blows,
         "bound": bound,
         "ledger_usd": sum((row["cost_usd"] for row in ledger.values()), Decimal(0)),
+        "lost_usd": lost_usd,
         "meter_usd": sum((served.cost_usd for served in model.served.values()), Decimal(0)),
     }
     if unknown > bound:
         report.find(f"{unknown} calls of unknown cost, but at most {bound} were under way when something was broken")
 
 
-def in_flight_at_most(done: Mapping[tuple[str, str], int]) -> int:
-    """How many calls the troubles can have hidden: those of the worker that was hit, or of both workers."""
+def blows_on_workers(done: Mapping[tuple[str, str], int]) -> int:
+    """How often a worker lost calls that were under way: those of one service, or of all when all depend on it."""
     hit = Counter[str]()
     for (what, target), times in done.items():
         if what != "change_faults":
             hit[target] += times
-    workers = hit["template"] + hit["blog"] + 2 * (hit["emulator"] + hit["postgres"])
-    return workers * _CALLS_OF_A_WORKER
+    of_one = sum(hit[worker] for worker in _WORKERS)
+    return of_one + len(_WORKERS) * (hit["emulator"] + hit["postgres"] + hit["switches"])
 
 
 def _explain(unknown: list[Row], hit: Collection[str], model: Model, report: Report) -> None:
-    """Each call of unknown cost belongs to a worker that was hit, an emulator that was killed, or a lost lease.
-
-    `hit` are the workers, as `service:pid`.
+    """Each call of unknown cost belongs to a worker that was hit, an emulator that was killed, or an attempt that was
+    cut off by its lease, by a person or by the kill switch.
     """
     reasons = Counter[str]()
     unexplained: list[Row] = []
@@ -129,8 +151,8 @@ def _explain(unknown: list[Row], hit: Collection[str], model: Model, report: Rep
             row["created_at"] <= killed_at and read_at <= row["settled_at"] for read_at, killed_at in model.unseen
         ):
             reasons["when the emulator was killed"] += 1
-        elif row["lease_expired"]:
-            reasons["of attempts whose lease could not be renewed"] += 1
+        elif (row["ending"], row["reason"]) in _ENDINGS:
+            reasons[_ENDINGS[row["ending"], row["reason"]]] += 1
         else:
             unexplained.append(row)
     for reason, count in reasons.items():
@@ -138,19 +160,31 @@ def _explain(unknown: list[Row], hit: Collection[str], model: Model, report: Rep
     report.expect_none("calls of unknown cost that nothing explains", unexplained)
 
 
-def _compare(key: tuple[str, str], ledger: Row | None, served: Served, unseen: list[Row], report: Report) -> None:
-    """The meter may be ahead by what the unknown calls cost, and behind by what it lost with a killed emulator."""
-    row = ledger or {"cost_usd": Decimal(0), "answers": 0, "unknown": 0, "at_most_usd": Decimal(0)}
+def _compare(key: tuple[str, str], ledger: Row | None, served: Served, unseen: list[Row], report: Report) -> Decimal:
+    """What the answers cost that the meter has and the ledger does not: they belong to unknown calls, one each.
+
+    The ledger may have more than the meter only by what that lost with a killed emulator.
+    """
+    row = ledger or {"cost_usd": Decimal(0), "answers": 0, "costs": [], "unknown": 0, "at_most_usd": Decimal(0)}
     name = f"{key[0]} {key[1]}"
-    ahead_usd = served.cost_usd - row["cost_usd"]
-    lost = [each for each in unseen if (each["model"], each["call_kind"]) == key]
-    lost_usd = sum((each["cost_usd"] for each in lost), Decimal(0))
+    booked = Counter(exact(cost_usd) for cost_usd in row["costs"] or ())
+    lost, unmetered = served.costs - booked, booked - served.costs
+    lost_usd = _sum(lost.elements())
     report.say(
         f"{name}: ledger {row['cost_usd']:.6f} USD in {row['answers']} answers, meter {served.cost_usd:.6f} USD"
-        f" in {served.answers}; {row['unknown']} unknown of at most {row['at_most_usd']:.6f} USD,"
-        f" {len(lost)} perhaps unmetered"
+        f" in {served.answers}; {lost.total()} answers to {row['unknown']} unknown calls were lost, {lost_usd:.6f} USD"
+        f" of at most {row['at_most_usd']:.6f} USD"
     )
-    if not -lost_usd - _EXACT <= ahead_usd <= row["at_most_usd"] + _EXACT:
-        report.find(f"{name}: the meter differs from the ledger by {ahead_usd} USD", [row, *lost])
-    if not -len(lost) <= served.answers - row["answers"] <= row["unknown"]:
-        report.find(f"{name}: {served.answers} answers metered, {row['answers']} in the ledger", [row, *lost])
+    died_with_meter = Counter(exact(each["cost_usd"]) for each in unseen if (each["model"], each["call_kind"]) == key)
+    if unmetered - died_with_meter:
+        report.find(f"{name}: answers in the ledger that the meter does not have", sorted(unmetered.elements()))
+    if lost.total() > row["unknown"]:
+        report.find(f"{name}: {lost.total()} answers are not in the ledger, {row['unknown']} calls are unknown")
+    ahead_usd = served.cost_usd - row["cost_usd"]
+    if lost_usd > row["at_most_usd"] or abs(ahead_usd - lost_usd + _sum(unmetered.elements())) > _EXACT:
+        report.find(f"{name}: the meter differs from the ledger by {ahead_usd} USD, {lost_usd} USD were lost")
+    return lost_usd
+
+
+def _sum(costs_usd: Iterable[Decimal]) -> Decimal:
+    return sum(costs_usd, Decimal(0))

@@ -23,14 +23,27 @@ DECK: tuple[tuple[str, str], ...] = (
     *[("drop_connections", "postgres")] * 2,
     ("delay_hints", "relay"),
     ("refuse_hints", "hints"),
-    *[("replay_hints", "replays")] * 2,
+    ("replay_hints", "replays"),
     *[("change_faults", "emulator")] * 2,
+    ("halt_everything", "switches"),
+    ("halt_echo", "switches"),
+    ("halt_blog", "switches"),
+    *[("cancel", "people")] * 3,
+    *[("retry", "people")] * 3,
 )
-FAULTS = ("429", "500", "503", "slow", "truncated", "malformed_json", "empty")
-MOST_FAULTS = 0.2
+FAULTS = ("429", "500", "503", "truncated", "malformed_json", "empty")
+FAILING = 0.2
 SLOW_MS = 600
-_PAUSE_S = (0.6, 2.6)
-_LASTS_S = {"freeze": (1.0, 3.0), "delay_hints": (1.0, 4.0), "refuse_hints": (2.0, 5.0)}
+_MOST_SLOW = 0.1
+_PAUSE_S = (0.5, 2.3)
+_LASTS_S = {
+    "freeze": (1.0, 3.0),
+    "delay_hints": (1.0, 4.0),
+    "refuse_hints": (2.0, 5.0),
+    "halt_everything": (3.0, 5.0),
+    "halt_echo": (3.0, 6.0),
+    "halt_blog": (3.0, 6.0),
+}
 
 TOPICS = (
     "Rastreabilidade e UDI em implantes",
@@ -57,7 +70,7 @@ class Trouble:
 
 
 def troubles(seed: int, duration_s: float) -> list[Trouble]:
-    """The schedule: the model fails from the beginning, the rest follows every 0.6 to 2.6 s."""
+    """The schedule: the model fails from the beginning, the rest follows every 0.5 to 2.3 s."""
     chance = random.Random(f"troubles {seed}")
     drawn = [Trouble(0.0, "change_faults", "emulator", seed=seed, rates=_rates(chance))]
     deck: list[tuple[str, str]] = []
@@ -73,11 +86,11 @@ def troubles(seed: int, duration_s: float) -> list[Trouble]:
 
 
 def _rates(chance: random.Random) -> dict[str, float]:
-    """Between 8 and 20 % of calls fail, in a mixture of ways."""
+    """A fifth of the calls fails, in a mixture of ways; some others are slow."""
     weights = [chance.random() for _ in FAULTS]
-    share = chance.uniform(0.08, MOST_FAULTS) / sum(weights)
-    # Rounded down: together they stay below the greatest rate.
-    return {fault: int(weight * share * 10_000) / 10_000 for fault, weight in zip(FAULTS, weights, strict=True)}
+    share = FAILING / sum(weights)
+    failing = {fault: round(weight * share, 4) for fault, weight in zip(FAULTS, weights, strict=True)}
+    return failing | {"slow": round(chance.uniform(0, _MOST_SLOW), 4)}
 
 
 @dataclass(frozen=True)
@@ -110,7 +123,7 @@ def echo_wishes(seed: int) -> Iterator[Wish]:
             case _:
                 pass
         # Sales has a small limit for the day, so that limits are reached while everything fails.
-        yield Wish("sales" if chance.random() < 0.1 else "marketing", "echo", payload)
+        yield Wish("sales" if chance.random() < 0.15 else "marketing", "echo", payload)
 
 
 def blog_wishes(seed: int) -> Iterator[Wish]:

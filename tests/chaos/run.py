@@ -3,22 +3,25 @@
 import asyncio
 import re
 from contextlib import suppress
+from pathlib import Path
 
 import httpx
 
 from tests.chaos.database import Database
 from tests.chaos.havoc import LEASE_S, Havoc
+from tests.chaos.hints import misled_hints
 from tests.chaos.job_checks import check_jobs
-from tests.chaos.load import Load
 from tests.chaos.model import Model
 from tests.chaos.money_checks import check_money
+from tests.chaos.people import People
 from tests.chaos.plan import Trouble, troubles
 from tests.chaos.report import Report
+from tests.chaos.switches import Switches, check_standstills
 from tests.running_stack import RunningStack
 
 # Troubles come a hundred times denser than in life, so a job has more attempts than in life.
 _MAX_ATTEMPTS = 20
-_SMALL_LIMIT_USD = 0.15
+_SMALL_LIMIT_USD = 0.1
 _PEACE_S = 120.0
 
 _KINDS = """
@@ -46,24 +49,28 @@ async def run_chaos(stack: RunningStack, seed: int, duration_s: float, report: R
     await database.rows(_KINDS, LEASE_S, _MAX_ATTEMPTS)
     await database.rows(_LIMITS)
     await database.rows(_SMALL_LIMIT, users["sales"]["id"], _SMALL_LIMIT_USD)
-    async with httpx.AsyncClient() as http:
+    people = People(database, users, seed, report)
+    async with httpx.AsyncClient() as http, misled_hints(database, seed, http, report) as hints:
         model = Model(stack["model_url"], http)
-        havoc = Havoc(stack, database, model, report)
-        load = Load(database, users, seed)
-        asking = asyncio.create_task(load.run())
+        switches = Switches(people, database, report)
+        havoc = Havoc(stack, database, model, report, [people, switches])
+        asking = asyncio.create_task(people.ask())
         try:
             await _trouble(havoc, troubles(seed, duration_s), duration_s, asking, report)
         finally:
             asking.cancel()
             with suppress(asyncio.CancelledError):
                 await asking
-        report.say(f"peace: {len(load.asked)} jobs were asked for")
+        report.say(f"peace: {len(people.asked)} jobs were asked for")
+        hints.behave()
         await havoc.end()
+        await switches.lift_all()
         await _quiet(database, report)
         await model.read()
-        await check_jobs(database, load.asked, report)
+        await check_jobs(database, people.asked, report)
+        await check_standstills(database, switches.standstills, report)
         await check_money(database, model, havoc.done, havoc.hit, report)
-    _check_logs(stack, report)
+    check_logs(stack.state, report)
     report.figures["troubles"] = sum(havoc.done.values())
 
 
@@ -73,8 +80,9 @@ def verdict(report: Report, seed: int, stack: RunningStack) -> str:
         kept = f"state kept in {stack.state}, logs in {stack.state / 'logs'}"
         return f"CHAOS FAILED seed={seed}: {len(report.findings)} violations; {kept}"
     return (
-        "CHAOS OK seed={seed}: {jobs} jobs, {blogs_completed} of {blogs} blogs completed through {troubles} troubles;"
-        " ledger {ledger_usd:.6f} USD, meter {meter_usd:.6f} USD, {unknown} calls of unknown cost (bound {bound})"
+        "CHAOS OK seed={seed}: {jobs} jobs ({cancelled} cancelled, {refused} refused by a limit), {blogs_completed} of"
+        " {blogs} blogs completed through {troubles} troubles; ledger {ledger_usd:.6f} USD + {lost_usd:.6f} USD of lost"
+        " answers, meter {meter_usd:.6f} USD; {unknown} calls of unknown cost (bound {bound}), {repeated} repeated"
     ).format(seed=seed, **report.figures)
 
 
@@ -112,8 +120,8 @@ async def _quiet(database: Database, report: Report) -> None:
     report.say("every job has ended")
 
 
-def _check_logs(stack: RunningStack, report: Report) -> None:
+def check_logs(state: Path, report: Report) -> None:
     """Defects that nobody saw in a row."""
-    for path in sorted((stack.state / "logs").glob("*.log")):
+    for path in sorted((state / "logs").glob("*.log")):
         lines = [line for line in path.read_text(errors="replace").splitlines() if _CRASHES.search(line)]
         report.expect_none(f"the log of {path.stem} tells of a defect", [line[:_LINE_CHARACTERS] for line in lines])

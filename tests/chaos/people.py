@@ -1,0 +1,111 @@
+"""People who ask for jobs as fast as the stack works them off, change their minds, and ask again.
+
+All of it as the signed-in user that the front end would be, through row level security and the public functions.
+"""
+
+import asyncio
+import json
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, LiteralString, TypeVar
+from uuid import UUID
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.types.json import Jsonb
+
+from tests.chaos.database import Database, Row, rows_of
+from tests.chaos.plan import Trouble, Wish, blog_wishes, echo_wishes
+from tests.chaos.report import Report
+
+T = TypeVar("T")
+
+_OPEN = {"echo": 30, "blog": 6}
+_AT_ONCE = {"echo": 8, "blog": 1}
+_LOOK_EVERY_S = 0.4
+_CANCELLED_AT_ONCE = 3
+_RETRIED_AT_ONCE = 6
+
+_OPEN_JOBS = "select kind, count(*) as open from public.jobs where completed_at is null group by kind"
+_INSERT = "insert into public.jobs (user_id, job_type, payload, status) values (%s, %s, %s, 'queued') returning id"
+_CANCELLABLE = "select id, user_id from public.jobs where completed_at is null order by created_at, id"
+_CANCEL = "select status from public.cancel_job(%s)"
+_RETRYABLE = "select id, user_id from public.jobs where status in ('failed', 'cancelled') order by created_at, id"
+_RETRY = "select status from public.retry_job(%s)"
+_TOO_LATE = "PT409"  # the job has ended, or been completed, in the meantime
+
+
+@dataclass
+class People:
+    """Keeps a number of jobs of each kind open; `asked` are those whose insert was confirmed."""
+
+    database: Database
+    users: dict[str, Row]  # by role
+    seed: int
+    report: Report
+    asked: list[UUID] = field(default_factory=list)
+    did: Counter[str] = field(default_factory=Counter)
+
+    async def ask(self) -> None:
+        """Asks until cancelled."""
+        wishes = {"echo": echo_wishes(self.seed), "blog": blog_wishes(self.seed)}
+        while True:
+            is_open = {row["kind"]: row["open"] for row in await self.database.rows(_OPEN_JOBS)}
+            for kind, stream in wishes.items():
+                for _ in range(min(_AT_ONCE[kind], _OPEN[kind] - is_open.get(kind, 0))):
+                    await self._ask(stream)
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+    async def _ask(self, stream: Iterator[Wish]) -> None:
+        wish = next(stream)
+        user = self.users[wish.person]
+
+        async def insert(connection: AsyncConnection[Any]) -> UUID:
+            [row] = await rows_of(connection, _INSERT, (user["id"], wish.job_type, Jsonb(wish.payload)))
+            return row["id"]
+
+        self.asked.append(await self.act(wish.person, insert))
+
+    async def cancel(self, trouble: Trouble) -> None:
+        """People do not want some of their waiting and running jobs any more."""
+        await self._change("cancelled", _CANCELLABLE, _CANCEL, _CANCELLED_AT_ONCE, trouble)
+
+    async def retry(self, trouble: Trouble) -> None:
+        """People ask again for some of those that were cancelled or failed."""
+        await self._change("retried", _RETRYABLE, _RETRY, _RETRIED_AT_ONCE, trouble)
+
+    async def _change(
+        self, what: str, choice: LiteralString, change: LiteralString, at_most: int, trouble: Trouble
+    ) -> None:
+        jobs = await self.database.rows(choice)
+        chosen = random.Random(trouble.seed).sample(jobs, min(at_most, len(jobs)))
+        changed = [job for job in chosen if await self._may(self._role_of(job), change, job["id"])]
+        self.did[what] += len(changed)
+        self.report.say(f"people {what} {len(changed)} of their jobs")
+
+    def _role_of(self, job: Row) -> str:
+        return next(role for role, user in self.users.items() if user["id"] == str(job["user_id"]))
+
+    async def _may(self, role: str, change: LiteralString, job_id: UUID) -> bool:
+        """Whether the database did it; false when it was too late."""
+        try:
+            await self.act(role, lambda connection: rows_of(connection, change, (job_id,)))
+        except psycopg.DatabaseError as error:
+            if error.sqlstate != _TOO_LATE:
+                raise
+            return False
+        return True
+
+    async def act(self, role: str, work: Callable[[AsyncConnection[Any]], Awaitable[T]]) -> T:
+        """`work` in one transaction with the rights of the person of this role."""
+        claims = {"sub": self.users[role]["id"], "role": "authenticated", "app_metadata": {"role": role}}
+
+        async def signed_in(connection: AsyncConnection[Any]) -> T:
+            async with connection.transaction():
+                await connection.execute("select set_config('request.jwt.claims', %s, true)", (json.dumps(claims),))
+                await connection.execute("set local role authenticated")
+                return await work(connection)
+
+        return await self.database.work(signed_in)
