@@ -15,7 +15,16 @@ from pathlib import Path
 from bench import report
 from bench.figures import Measured
 from bench.machine import describe_machine
-from bench.measures import claim_time, cold_start, idle_memory, recovery, start_latency, throughput
+from bench.measures import (
+    call_ledger,
+    checkpoint_write,
+    claim_time,
+    cold_start,
+    idle_memory,
+    recovery,
+    start_latency,
+    throughput,
+)
 from bench.scale import FULL, QUICK
 from bench.setting import OTHERS, Setting
 from bench.stack import StackFailed, running_stack
@@ -29,6 +38,8 @@ MEASUREMENTS: dict[str, Measurement] = {
     "start_latency": start_latency.measure,
     "throughput": throughput.measure,
     "claim_time": claim_time.measure,
+    "checkpoint_write": checkpoint_write.measure,
+    "call_ledger": call_ledger.measure,
     "recovery": recovery.measure,
 }
 OUT = Path("out/bench.json")

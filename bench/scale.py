@@ -20,6 +20,9 @@ class Scale:
     jobs_at_once: int
     cold_starts: int
     idle_s: float
+    states_kib: tuple[int, ...]
+    pipelines: int
+    calls: int
     counters_s: float
     """How long to wait for the backends' counters: idle ones hand them in within 10 s."""
 
@@ -38,6 +41,9 @@ FULL = Scale(
     jobs_at_once=5,
     cold_starts=5,
     idle_s=10,
+    states_kib=(1, 64, 1024),
+    pipelines=10,
+    calls=400,
     counters_s=11,
 )
 
@@ -55,5 +61,8 @@ QUICK = Scale(
     jobs_at_once=3,
     cold_starts=1,
     idle_s=1,
+    states_kib=(1, 64, 1024),
+    pipelines=1,
+    calls=20,
     counters_s=1,
 )

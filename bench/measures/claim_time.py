@@ -1,6 +1,5 @@
 """What a claim costs when the table holds a million finished jobs, beside an empty one."""
 
-import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -10,16 +9,14 @@ from uuid import UUID
 
 from psycopg import AsyncConnection
 
-from bench.engines.engine import MeasurementFailed, fresh_database
+from bench.engines.engine import MeasurementFailed
 from bench.figures import Figure, Measured, at_most
+from bench.fresh_jobs import add_user, prepared_database
 from bench.percentiles import describe
 from bench.setting import Setting
-from infra.local.migrate import prepare
 
 _MOST_TIMES_EMPTY = 1.2
 _WARM_UP_CLAIMS = 20
-
-_USER = "insert into auth.users (id, email) values (gen_random_uuid(), 'claims@bench.test') returning id"
 
 # Finished jobs as the engine leaves them, with their events, over the past half year. Without triggers, which would
 # announce each job.
@@ -107,11 +104,10 @@ async def measure(setting: Setting) -> Measured:
 
 async def _table(connections: AsyncExitStack, setting: Setting, name: str, finished: int, queued: int) -> _Table:
     """A migrated database with that many finished and queued jobs, and a connection that may claim."""
-    url = await fresh_database(setting.stack.database_url, f"bench_claims_{name}")
-    await asyncio.to_thread(prepare, url)
+    url = await prepared_database(setting.stack.database_url, f"bench_claims_{name}")
     connection: AsyncConnection[Any] = await AsyncConnection.connect(url, autocommit=True)
     connections.push_async_exit(connection)
-    user_id = await _only_value(connection, _USER)
+    user_id = await add_user(connection, "claims@bench.test")
     if finished:
         await connection.execute("set session_replication_role = replica")
         await connection.execute(_FINISHED_JOBS, (user_id, finished))
@@ -122,12 +118,6 @@ async def _table(connections: AsyncExitStack, setting: Setting, name: str, finis
     await connection.execute("checkpoint")
     await connection.execute("set role service_role")
     return _Table(connection, _ids(rows))
-
-
-async def _only_value(connection: AsyncConnection[Any], query: str) -> Any:
-    row = await (await connection.execute(query.encode())).fetchone()
-    assert row is not None
-    return row[0]
 
 
 def _ids(rows: Sequence[tuple[UUID]]) -> list[UUID]:

@@ -24,6 +24,9 @@ TINY = Scale(
     jobs_at_once=2,
     cold_starts=1,
     idle_s=0.1,
+    states_kib=(1,),
+    pipelines=1,
+    calls=4,
     counters_s=0.1,
 )
 
@@ -38,12 +41,16 @@ async def test_measures_ours_beside_the_others_and_writes_the_numbers_down(
     monkeypatch.setitem(MEASUREMENTS, "broken", broken)
     path = tmp_path / "bench.json"
     with running_stack(["dispatcher", "template"]) as stack:
-        alone = await run(Setting(stack, TINY, beside=()), ["start_latency", "claim_time"], path)
+        alone = await run(
+            Setting(stack, TINY, beside=()), ["start_latency", "claim_time", "call_ledger", "checkpoint_write"], path
+        )
         figures = {figure["name"]: figure for figure in json.loads(path.read_text())["figures"]}
         everything = await run(Setting(stack, TINY), ["throughput", "broken"], path)
     assert alone
     assert figures["start latency at 20 jobs/s, p50"]["value"] > 0
     assert figures["enqueue over REST, p50"]["value"] > 0
+    assert figures["reserve + settle p50, 8 jobs at the same time"]["value"] > 0
+    assert figures["checkpoint write p50, state of 1 KiB"]["others"]["LangGraph"] > 0
 
     assert not everything, "a measurement that failed is no success"
     content = json.loads(path.read_text())
