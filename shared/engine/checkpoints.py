@@ -26,10 +26,14 @@ from langgraph.checkpoint.serde.types import ERROR
 from langgraph.graph import StateGraph
 
 from shared.engine.context import JobContext
+from shared.engine.graph_history import GraphHistory
 from shared.engine.state_json import StateNotReadable, StateNotSaveable, decode, encode
 
 COALESCE_S = 0.02
 _ROOT = "main"
+_HISTORY = "graph_history"
+_REWIND_TO = "rewind_to"
+_UNREADABLE = (StateNotReadable, KeyError, TypeError, AttributeError)
 
 _log = structlog.get_logger(__name__)
 
@@ -41,8 +45,12 @@ async def run_graph(graph: StateGraph[Any, Any, Any, Any], inputs: Any, context:
     state is saved before the next one starts; when a step of parallel nodes is cut short, those that had finished are
     not run again. A saved state that this version of the code cannot read is dropped with a warning: the pipeline
     starts over, and the call ledger replays what was paid for.
+
+    A job that was retried from a stage (`rewind_to`) goes back to before the node of that name, where `inputs` take the
+    place of what the graph began with; where that state was never reached or is gone, the pipeline starts over.
     """
     saver = LeaseSaver(context)
+    saver.rewind(inputs)
     config: RunnableConfig = {"configurable": {"thread_id": str(context.job.id)}}
     return await graph.compile(checkpointer=saver).ainvoke(
         None if saver.can_resume else inputs, config, durability="sync"
@@ -50,14 +58,14 @@ async def run_graph(graph: StateGraph[Any, Any, Any, Any], inputs: Any, context:
 
 
 class LeaseSaver(BaseCheckpointSaver[int]):
-    """Keeps the newest checkpoint of one job's graph, with the writes of the step that runs now.
+    """Keeps the newest checkpoint of one job's graph, with the writes of the step that runs now, and its history.
 
     The JSON by namespace ("main", and one for each subgraph that runs):
     `{"checkpoint": …, "metadata": …, "writes": [{"task", "path", "index", "channel", "value"}]}`.
 
-    Errors of nodes are not kept: a failed node runs again, and the job's row has its error. There is no history, so no
-    time travel. Raises `LeaseLost` and `WorkerDraining` as `JobContext.checkpoint` does, and `StateNotSaveable` for a
-    state that has no readable JSON.
+    Errors of nodes are not kept: a failed node runs again, and the job's row has its error. The history (see
+    `graph_history`) is for `rewind` alone: LangGraph sees no checkpoint but the newest. Raises `LeaseLost` and
+    `WorkerDraining` as `JobContext.checkpoint` does, and `StateNotSaveable` for a state that has no readable JSON.
     """
 
     def __init__(self, context: JobContext) -> None:
@@ -66,17 +74,41 @@ class LeaseSaver(BaseCheckpointSaver[int]):
         self._revision = 0
         self._saved_revision = 0
         self._graph: dict[str, dict[str, Any]] = dict(context.saved.get("graph") or {})
+        self._history_changed = False
         try:
             for namespace, saved in self._graph.items():
                 _to_tuple(namespace, saved)
-        except (StateNotReadable, KeyError, TypeError, AttributeError) as error:
+            self._history = GraphHistory(context.saved.get(_HISTORY), self._graph.get(_ROOT))
+        except _UNREADABLE as error:
             _log.warning("saved_state_dropped", reason=str(error))
             self._graph = {}
+            self._history = GraphHistory(None, None)
 
     @property
     def can_resume(self) -> bool:
         """Whether there is a state to go on from: then invoke the graph with None."""
         return _ROOT in self._graph
+
+    def rewind(self, inputs: Any) -> None:
+        """Goes back to where the checkpoint says (`rewind_to`), if it does; the next save makes it last.
+
+        Until then nothing has changed in the database, so an attempt that dies here leaves the rewind to the next one.
+        """
+        node = self._context.saved.get(_REWIND_TO)
+        if not node:
+            return
+        entry: dict[str, Any] | None = None
+        try:
+            if self.can_resume and (entry := self._history.rewind(str(node), self._graph[_ROOT], inputs)):
+                _to_tuple(_ROOT, entry)
+        except _UNREADABLE as error:
+            _log.warning("saved_history_dropped", reason=str(error))
+            entry = None
+        if entry is None:
+            _log.warning("no_state_to_rewind_to", stage=node)
+            self._history = GraphHistory(None, None)
+        self._graph = {_ROOT: entry} if entry else {}
+        self._history_changed = True
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """The newest checkpoint of the namespace, if it is the one that is asked for."""
@@ -124,6 +156,9 @@ class LeaseSaver(BaseCheckpointSaver[int]):
             "writes": [],
         }
         if namespace == _ROOT:  # the step is over, and with it the subgraphs that ran in it
+            if left := self._graph.get(_ROOT):
+                self._history.pass_on(left, entry)
+            self._history_changed = True
             self._graph.clear()
         self._graph[namespace] = entry
         self._revision += 1
@@ -169,7 +204,12 @@ class LeaseSaver(BaseCheckpointSaver[int]):
 
     async def _save(self, *, ends_stage: bool) -> None:
         self._saved_revision = self._revision
-        data = {"graph": dict(self._graph)}
+        data: dict[str, Any] = {"graph": dict(self._graph)}
+        if self._history_changed:
+            data[_HISTORY] = self._history.as_json(self._graph[_ROOT])
+            self._history_changed = False
+        if self._context.saved.get(_REWIND_TO):
+            data[_REWIND_TO] = None
         await (self._context.checkpoint(data) if ends_stage else self._context.save(data))
 
     def with_allowlist(self, extra_allowlist: Any) -> "LeaseSaver":  # noqa: ARG002
