@@ -119,7 +119,7 @@ begin
   end if;
   select coalesce(j.lease_token = close_call.token, false) into held from public.jobs j where j.id = of_job for no key update;
   select * into call from public.model_calls c where c.id = close_call.call_id for update;
-  if call.status in ('settled', 'failed') or (call.status = 'abandoned' and call.cost_usd > 0) then
+  if call.status in ('settled', 'failed', 'discarded') or (call.status = 'abandoned' and call.cost_usd > 0) then
     return held;  -- said twice
   end if;
   perform engine.settle_budget(call, close_call.cost_usd);
