@@ -8,23 +8,6 @@ alter table public.model_calls add constraint model_calls_status_check
 comment on column public.model_calls.status is
   'reserved: under way; settled: answered and replayable; failed: refused or unusable, with what it cost; abandoned: its attempt died or was replaced; discarded: answered and paid, but a retry started from before it, so it is never replayed';
 
--- The payload of a job as it is stored: a JSON object of at most 256 KiB.
-create or replace function engine.check_payload(payload jsonb) returns jsonb
-language plpgsql immutable set search_path = '' as $$
-begin
-  if payload is null or payload = 'null' then
-    return '{}';
-  end if;
-  if jsonb_typeof(payload) <> 'object' then
-    raise exception using errcode = 'PT422', message = format('The payload of a job must be a JSON object, not %s.', jsonb_typeof(payload));
-  end if;
-  if octet_length(payload::text) > 262144 then
-    raise exception using errcode = 'PT413', message = 'The payload is larger than 256 KiB.',
-      hint = 'Put long texts or files into Storage and give their path.';
-  end if;
-  return payload;
-end $$;
-
 create function engine.stages_done(checkpoint jsonb) returns jsonb
 language plpgsql immutable set search_path = '' as $$
 declare
