@@ -95,7 +95,12 @@ create view public.canary as select 1 as one;
 -- rule: foreign keys have an index
 select c.conname::text from pg_constraint c join pg_namespace n on n.oid = c.connamespace
 where c.contype = 'f' and n.nspname in ('public', 'engine')
-  and not exists (select from pg_index i where i.indrelid = c.conrelid and i.indkey[0] = c.conkey[1]);
+  and not exists (
+    select from pg_index i where i.indrelid = c.conrelid and i.indisvalid
+      and (i.indpred is null or pg_get_expr(i.indpred, i.indrelid) ~ '^\(\w+ IS NOT NULL\)$')
+      and (string_to_array(i.indkey::text, ' ')::int2[])[:array_length(c.conkey, 1)] <@ c.conkey
+      and (string_to_array(i.indkey::text, ' ')::int2[])[:array_length(c.conkey, 1)] @> c.conkey
+  );
 -- canary: canary_fk
 create table public.canary (job_id uuid constraint canary_fk references public.jobs (id));
 
@@ -127,3 +132,67 @@ where not t.tgisinternal and c.relnamespace = 'public'::regnamespace and p.prona
 -- canary: canary
 create function public.f() returns trigger language plpgsql as 'begin return new; end';
 create trigger canary before insert on public.jobs for each row execute function public.f();
+
+-- rule: no view shows who may sign in
+select distinct v.relname::text
+from pg_depend d
+join pg_rewrite r on r.oid = d.objid and d.classid = 'pg_rewrite'::regclass
+join pg_class v on v.oid = r.ev_class join pg_class t on t.oid = d.refobjid and d.refclassid = 'pg_class'::regclass
+where v.relnamespace in ('public'::regnamespace, 'engine'::regnamespace) and t.relnamespace = 'auth'::regnamespace;
+-- canary: canary
+create view public.canary with (security_invoker = true) as select id, email from auth.users;
+
+-- rule: nothing in public escapes row level security by its kind
+select relname::text from pg_class where relnamespace = 'public'::regnamespace and relkind in ('m', 'f');
+-- canary: canary
+create materialized view public.canary as select 1 as one;
+
+-- rule: foreign keys into auth refer to primary keys
+select c.conname::text from pg_constraint c join pg_class t on t.oid = c.confrelid join pg_index i on i.indexrelid = c.conindid
+where c.contype = 'f' and t.relnamespace = 'auth'::regnamespace and c.connamespace <> 'auth'::regnamespace and not i.indisprimary;
+-- canary: canary_fk
+alter table auth.users add column canary text unique;
+create table public.canary (who text constraint canary_fk references auth.users (canary));
+
+-- rule: not everybody can list the files of a public bucket
+select distinct p.policyname::text from pg_policies p
+where p.schemaname = 'storage' and p.tablename = 'objects' and p.cmd in ('SELECT', 'ALL') and p.permissive = 'PERMISSIVE'
+  and p.roles && '{public,anon,authenticated}'::name[] and p.qual !~ '(auth|engine)\.\w+\(';
+-- canary: canary_rule
+create policy canary_rule on storage.objects for select to anon using (bucket_id = 'content');
+
+-- rule: no policy holds for those who are nobody
+select policyname::text from pg_policies
+where permissive = 'PERMISSIVE'
+  and coalesce(qual, '') || coalesce(with_check, '') ~* '(auth\.\w+\(\)|current_setting\([^()]*\))( as \w+\))?\)* is null';
+-- canary: canary_rule
+create table public.canary (id uuid);
+create policy canary_rule on public.canary to authenticated using ((select auth.uid()) is null or id = (select auth.uid()));
+
+-- rule: no index is left half built
+select c.relname::text from pg_index i join pg_class c on c.oid = i.indexrelid where not (i.indisvalid and i.indisready);
+-- canary: canary
+create table public.canary_table (id int) partition by list (id);
+create table public.canary_part partition of public.canary_table for values in (1);
+create index canary on only public.canary_table (id);
+
+-- rule: every table is vacuumed
+select c.relname::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where n.nspname in ('public', 'engine') and c.reloptions && '{autovacuum_enabled=false,autovacuum_enabled=off,autovacuum_enabled=0}';
+-- canary: canary
+create table public.canary (id int) with (autovacuum_enabled = false);
+
+-- rule: no column has a type that keeps the database from being upgraded
+select a.attname::text from pg_attribute a join pg_class c on c.oid = a.attrelid
+where c.relnamespace in ('public'::regnamespace, 'engine'::regnamespace) and c.relkind in ('r', 'p')
+  and a.atttypid in ('regproc'::regtype, 'regprocedure'::regtype, 'regoper'::regtype, 'regoperator'::regtype,
+    'regconfig'::regtype, 'regdictionary'::regtype, 'regnamespace'::regtype, 'regcollation'::regtype);
+-- canary: canary
+create table public.canary_table (canary regproc);
+
+-- rule: nobody but those named may make anything in public
+select r.rolname::text from pg_roles r
+where r.rolname in ('anon', 'authenticated', 'service_role')
+  and (has_schema_privilege(r.oid, 'public', 'create') or has_schema_privilege(r.oid, 'engine', 'create'));
+-- canary: anon
+grant create on schema public to anon;
