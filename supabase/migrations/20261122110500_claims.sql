@@ -13,7 +13,16 @@ returns table (id uuid, user_id uuid, kind text, job_type text, payload jsonb, c
                lease_token uuid, lease_s double precision, trace_id text, created_at timestamptz)
 language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 #variable_conflict use_column
+declare
+  waiting record;
 begin
+  if engine.has_slot_limits() then
+    select j.user_id, j.kind into waiting from public.jobs j
+    where j.id = claim_job.job_id and j.status = 'queued' for no key update;
+    if found and not engine.take_slot(claim_job.job_id, waiting.user_id, waiting.kind) then
+      return;
+    end if;
+  end if;
   return query
     with claimed as (
       update public.jobs j set
@@ -119,7 +128,11 @@ create function engine.open_for_work(out kinds text[], out except_users uuid[])
 language plpgsql set search_path = '' as $$
 begin
   kinds := engine.running_kinds();
-  except_users := '{}';
+  select
+    case when coalesce(bool_or(b.scope = 'overall'), false) then '{}'
+         else array(select unnest(kinds) except select unnest(array_agg(b.scope_key) filter (where b.scope = 'kind'))) end,
+    coalesce(array_agg(b.scope_key::uuid) filter (where b.scope = 'user'), '{}')
+  into kinds, except_users from engine.blocked_scopes() b;
 end $$;
 
 -- Takes back the jobs of silent workers and tells which jobs are due, the longest waiting first.
