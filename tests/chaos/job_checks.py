@@ -11,8 +11,8 @@ from tests.chaos.report import Report
 from tests.supabase.stories import problems_of_all
 
 LEAST_SUCCESS = 0.99
-# A person who cancels, or whose limit is reached, has not been failed by the engine.
-REFUSED = {"budget_exceeded"}
+# Whose limit is reached has not been failed by the engine, nor who waits for a job that failed for its own reasons.
+REFUSED = {"budget_exceeded", "dependency_failed"}
 
 _LOST = """
     select asked.id from unnest(%s::uuid[]) asked (id)
@@ -37,12 +37,24 @@ MUST_BE_EMPTY: dict[str, LiteralString] = {
         select id, kind, payload, attempts, max_attempts, error, error_detail from public.jobs
         where status = 'failed' and (
           coalesce(error, '') = '' or coalesce(error_detail ->> 'code', '') = ''
-          or ((error_detail ->> 'retryable')::boolean and attempts < max_attempts))
+          or (error_detail ->> 'retryable')::boolean and attempts < max_attempts
+             and error_detail ->> 'code' <> 'dependency_failed')
+    """,
+    "jobs that failed because of a job that did not": """
+        select j.id, j.depends_on, d.status from public.jobs j left join public.jobs d on d.id = j.depends_on
+        where j.error_detail ->> 'code' = 'dependency_failed'
+          and coalesce(d.status not in ('failed', 'cancelled'), true)
+    """,
+    "jobs that did not wait for the job before them": """
+        select e.job_id, e.id, e.at, j.depends_on from public.job_events e
+        join public.jobs j on j.id = e.job_id and j.depends_on is not null
+        where e.kind = 'claimed' and not exists (
+          select from public.job_events d where d.job_id = j.depends_on and d.kind = 'completed' and d.id < e.id)
     """,
     "jobs that ended otherwise than their payload asks for": """
         select id, payload, status, error_detail from public.jobs
         where kind = 'echo' and status <> 'cancelled'
-          and coalesce(error_detail ->> 'code', '') <> 'budget_exceeded' and (
+          and coalesce(error_detail ->> 'code', '') not in ('budget_exceeded', 'dependency_failed') and (
           payload ->> 'steps' = '0' and error_detail ->> 'code' is distinct from 'invalid_payload'
           or payload #>> '{fail,kind}' = 'permanent' and error_detail ->> 'code' is distinct from 'echo_failed')
     """,
@@ -82,6 +94,23 @@ MUST_BE_EMPTY: dict[str, LiteralString] = {
         where j.kind = 'blog' group by j.id
         having count(p.id) <> (j.status = 'completed')::integer
           or j.status = 'completed' and j.result #>> '{draft,id}' is distinct from max(p.id::text)
+    """,
+    "limits of concurrent jobs that were passed": """
+        with moved as (
+          select e.id, j.user_id, e.kind = 'claimed' as begins,
+            lag(e.kind) over (partition by e.job_id order by e.id) is not distinct from 'claimed' as ends
+          from public.job_events e join public.jobs j on j.id = e.job_id where e.kind <> 'checkpoint'
+        ), running as (
+          select l.scope_key, l.concurrent_jobs, m.id, sum(m.begins::integer - m.ends::integer)
+            over (partition by l.scope_key order by m.id) as jobs
+          from moved m join public.spend_limits l on l.scope = 'user' and l.scope_key = m.user_id::text
+        )
+        select * from running where jobs > concurrent_jobs
+    """,
+    "limits of jobs a day that were passed": """
+        select l.scope_key, l.jobs_per_day, count(*) from public.jobs j
+        join public.spend_limits l on l.scope = 'user' and l.scope_key = j.user_id::text
+        group by l.scope, l.scope_key, engine.day_of(j.created_at) having count(*) > l.jobs_per_day
     """,
     "posts that are no untouched drafts": """
         select id, job_id, status, approved_by, approved_at, published_at from public.blog_posts

@@ -8,6 +8,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, LiteralString, TypeVar
 from uuid import UUID
@@ -17,7 +18,7 @@ from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
 from tests.chaos.database import Database, Row, rows_of
-from tests.chaos.plan import Trouble, Wish, blog_wishes, echo_wishes
+from tests.chaos.plan import Trouble, Wish, batch_jobs, blog_wishes, echo_wishes
 from tests.chaos.report import Report
 
 T = TypeVar("T")
@@ -34,7 +35,16 @@ _CANCELLABLE = "select id, user_id from public.jobs where completed_at is null o
 _CANCEL = "select status from public.cancel_job(%s)"
 _RETRYABLE = "select id, user_id from public.jobs where status in ('failed', 'cancelled') order by created_at, id"
 _RETRY = "select status from public.retry_job(%s)"
-_TOO_LATE = "PT409"  # the job has ended, or been completed, in the meantime
+_ENQUEUE_BATCH = "select id from public.enqueue_batch('What the chaos suite wants', '{}', %s)"
+_OPEN_BATCHES = """
+    select b.id, b.user_id from public.job_batches b
+    where exists (select from public.jobs j where j.batch_id = b.id and j.completed_at is null)
+    order by b.created_at, b.id
+"""
+_CANCEL_BATCH = "select cancelled_at from public.cancel_batch(%s)"
+
+_TOO_LATE = "PT409"  # the job has ended, or been completed, in the meantime, or waits for one that failed
+_LIMIT_REACHED = "PT429"
 
 
 @dataclass
@@ -66,32 +76,49 @@ class People:
             [row] = await rows_of(connection, _INSERT, (user["id"], wish.job_type, Jsonb(wish.payload)))
             return row["id"]
 
-        self.asked.append(await self.act(wish.person, insert))
+        try:
+            self.asked.append(await self.act(wish.person, insert))
+        except psycopg.DatabaseError as error:
+            if error.sqlstate != _LIMIT_REACHED:
+                raise
+            self.did["refused"] += 1
+
+    async def ask_for_batch(self, trouble: Trouble) -> None:
+        """Somebody asks for several jobs at once, some of which wait for others."""
+        jobs = batch_jobs(trouble.seed)
+        # They are there already when the news of it was lost with the connection.
+        with suppress(psycopg.errors.UniqueViolation):
+            await self.act("marketing", lambda connection: rows_of(connection, _ENQUEUE_BATCH, (Jsonb(jobs),)))
+        self.asked += [UUID(job["id"]) for job in jobs]
+        self.report.say(f"people asked for a batch of {len(jobs)} jobs")
+
+    async def cancel_batch(self, trouble: Trouble) -> None:
+        """Somebody does not want a batch any more."""
+        await self._change("cancelled", "batches", _OPEN_BATCHES, _CANCEL_BATCH, 1, trouble)
 
     async def cancel(self, trouble: Trouble) -> None:
         """People do not want some of their waiting and running jobs any more."""
-        await self._change("cancelled", _CANCELLABLE, _CANCEL, _CANCELLED_AT_ONCE, trouble)
+        await self._change("cancelled", "jobs", _CANCELLABLE, _CANCEL, _CANCELLED_AT_ONCE, trouble)
 
     async def retry(self, trouble: Trouble) -> None:
         """People ask again for some of those that were cancelled or failed."""
-        await self._change("retried", _RETRYABLE, _RETRY, _RETRIED_AT_ONCE, trouble)
+        await self._change("retried", "jobs", _RETRYABLE, _RETRY, _RETRIED_AT_ONCE, trouble)
 
     async def _change(
-        self, what: str, choice: LiteralString, change: LiteralString, at_most: int, trouble: Trouble
+        self, done: str, what: str, choice: LiteralString, change: LiteralString, at_most: int, trouble: Trouble
     ) -> None:
-        jobs = await self.database.rows(choice)
-        chosen = random.Random(trouble.seed).sample(jobs, min(at_most, len(jobs)))
-        changed = [job for job in chosen if await self._may(self._role_of(job), change, job["id"])]
-        self.did[what] += len(changed)
-        self.report.say(f"people {what} {len(changed)} of their jobs")
+        there = await self.database.rows(choice)
+        chosen = random.Random(trouble.seed).sample(there, min(at_most, len(there)))
+        changed = [each for each in chosen if await self._may(self._role_of(each), change, each["id"])]
+        self.report.say(f"people {done} {len(changed)} of their {what}")
 
-    def _role_of(self, job: Row) -> str:
-        return next(role for role, user in self.users.items() if user["id"] == str(job["user_id"]))
+    def _role_of(self, owned: Row) -> str:
+        return next(role for role, user in self.users.items() if user["id"] == str(owned["user_id"]))
 
-    async def _may(self, role: str, change: LiteralString, job_id: UUID) -> bool:
+    async def _may(self, role: str, change: LiteralString, changed_id: UUID) -> bool:
         """Whether the database did it; false when it was too late."""
         try:
-            await self.act(role, lambda connection: rows_of(connection, change, (job_id,)))
+            await self.act(role, lambda connection: rows_of(connection, change, (changed_id,)))
         except psycopg.DatabaseError as error:
             if error.sqlstate != _TOO_LATE:
                 raise

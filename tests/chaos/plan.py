@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 # What is drawn, like cards: every trouble comes once before any comes again.
 DECK: tuple[tuple[str, str], ...] = (
@@ -28,14 +29,16 @@ DECK: tuple[tuple[str, str], ...] = (
     ("halt_everything", "switches"),
     ("halt_echo", "switches"),
     ("halt_blog", "switches"),
-    *[("cancel", "people")] * 3,
+    *[("ask_for_batch", "people")] * 3,
+    ("cancel_batch", "people"),
+    *[("cancel", "people")] * 2,
     *[("retry", "people")] * 3,
 )
 FAULTS = ("429", "500", "503", "truncated", "malformed_json", "empty")
 FAILING = 0.2
 SLOW_MS = 600
 _MOST_SLOW = 0.1
-_PAUSE_S = (0.5, 2.3)
+_PAUSE_S = (0.4, 2.0)
 _LASTS_S = {
     "freeze": (1.0, 3.0),
     "delay_hints": (1.0, 4.0),
@@ -70,7 +73,7 @@ class Trouble:
 
 
 def troubles(seed: int, duration_s: float) -> list[Trouble]:
-    """The schedule: the model fails from the beginning, the rest follows every 0.5 to 2.3 s."""
+    """The schedule: the model fails from the beginning, the rest follows every 0.4 to 2 s."""
     chance = random.Random(f"troubles {seed}")
     drawn = [Trouble(0.0, "change_faults", "emulator", seed=seed, rates=_rates(chance))]
     deck: list[tuple[str, str]] = []
@@ -106,24 +109,29 @@ def echo_wishes(seed: int) -> Iterator[Wish]:
     """Echo jobs without end: short and long, with and without calls; some fail for a while, a few for good."""
     chance = random.Random(f"echo {seed}")
     while True:
-        steps = chance.randint(1, 6)
-        payload: dict[str, Any] = {
-            "steps": steps,
-            "sleep_ms": chance.choice([0, 20, 100, 300]),
-            "calls_per_step": chance.choice([0, 0, 1, 2]),
-        }
-        match chance.random():
-            case fate if fate < 0.15:
-                at_step, times = chance.randint(1, steps), chance.randint(1, 2)
-                payload["fail"] = {"kind": "retryable", "at_step": at_step, "times": times}
-            case fate if fate < 0.18:
-                payload["fail"] = {"kind": "permanent", "at_step": chance.randint(1, steps), "times": 1000}
-            case fate if fate < 0.20:
-                payload["steps"] = 0
-            case _:
-                pass
-        # Sales has a small limit for the day, so that limits are reached while everything fails.
+        payload = _echo_payload(chance)
+        # Sales has small limits, so that limits are reached while everything fails.
         yield Wish("sales" if chance.random() < 0.15 else "marketing", "echo", payload)
+
+
+def _echo_payload(chance: random.Random) -> dict[str, Any]:
+    steps = chance.randint(1, 6)
+    payload: dict[str, Any] = {
+        "steps": steps,
+        "sleep_ms": chance.choice([0, 20, 100, 300]),
+        "calls_per_step": chance.choice([0, 0, 1, 2]),
+    }
+    match chance.random():
+        case fate if fate < 0.15:
+            at_step, times = chance.randint(1, steps), chance.randint(1, 2)
+            payload["fail"] = {"kind": "retryable", "at_step": at_step, "times": times}
+        case fate if fate < 0.18:
+            payload["fail"] = {"kind": "permanent", "at_step": chance.randint(1, steps), "times": 1000}
+        case fate if fate < 0.20:
+            payload["steps"] = 0
+        case _:
+            pass
+    return payload
 
 
 def blog_wishes(seed: int) -> Iterator[Wish]:
@@ -132,3 +140,16 @@ def blog_wishes(seed: int) -> Iterator[Wish]:
     while True:
         level = "deep" if chance.random() < 0.15 else "light"
         yield Wish("marketing", "blog_generate", {"topic": chance.choice(TOPICS), "researchLevel": level})
+
+
+def batch_jobs(seed: int) -> list[dict[str, Any]]:
+    """The jobs of a batch, each of which may wait for an earlier one; at the end, perhaps, a blog job."""
+    chance = random.Random(f"batch {seed}")
+    jobs: list[dict[str, Any]] = []
+    for place in range(chance.randint(2, 5)):
+        after = chance.choice([None, *range(place)])
+        jobs.append({"job_type": "echo", "payload": _echo_payload(chance), "after": after})
+    if chance.random() < 0.3:
+        payload = {"topic": chance.choice(TOPICS), "researchLevel": "light"}
+        jobs.append({"job_type": "blog_generate", "payload": payload, "after": len(jobs) - 1})
+    return [{"id": str(UUID(int=chance.getrandbits(128), version=4)), **job} for job in jobs]

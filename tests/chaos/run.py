@@ -21,7 +21,6 @@ from tests.running_stack import RunningStack
 
 # Troubles come a hundred times denser than in life, so a job has more attempts than in life.
 _MAX_ATTEMPTS = 20
-_SMALL_LIMIT_USD = 0.1
 _PEACE_S = 120.0
 
 _KINDS = """
@@ -29,7 +28,11 @@ _KINDS = """
     where name in ('echo', 'blog')
 """
 _LIMITS = "update public.spend_limits set usd = 1000 where scope in ('overall', 'user')"
-_SMALL_LIMIT = "insert into public.spend_limits (scope, scope_key, usd) values ('user', %s, %s)"
+# What one person has to make do with.
+_SMALL_LIMITS = """
+    insert into public.spend_limits (scope, scope_key, usd, jobs_per_day, concurrent_jobs)
+    values ('user', %s, 0.1, 40, 2)
+"""
 _UNDER_WAY = """
     select kind, status, count(*) from public.jobs where completed_at is null group by 1, 2
     union all
@@ -48,7 +51,7 @@ async def run_chaos(stack: RunningStack, seed: int, duration_s: float, report: R
     users = {user["role"]: user for user in stack["users"]}
     await database.rows(_KINDS, LEASE_S, _MAX_ATTEMPTS)
     await database.rows(_LIMITS)
-    await database.rows(_SMALL_LIMIT, users["sales"]["id"], _SMALL_LIMIT_USD)
+    await database.rows(_SMALL_LIMITS, users["sales"]["id"])
     people = People(database, users, seed, report)
     async with httpx.AsyncClient() as http, misled_hints(database, seed, http, report) as hints:
         model = Model(stack["model_url"], http)
@@ -61,7 +64,7 @@ async def run_chaos(stack: RunningStack, seed: int, duration_s: float, report: R
             asking.cancel()
             with suppress(asyncio.CancelledError):
                 await asking
-        report.say(f"peace: {len(people.asked)} jobs were asked for")
+        report.say(f"peace: {len(people.asked)} jobs were asked for, {people.did['refused']} more were refused")
         hints.behave()
         await havoc.end()
         await switches.lift_all()

@@ -54,6 +54,22 @@ _BREAK: dict[str, LiteralString] = {
         update public.jobs set status = 'failed', error = 'Why.',
           error_detail = '{"code": "model_error", "retryable": true}' where kind = 'blog'
     """,
+    "jobs that failed because of a job that did not": """
+        update public.jobs set status = 'failed', error = 'Why.', error_detail = '{"code": "dependency_failed"}'
+        where kind = 'echo'
+    """,
+    "jobs that did not wait for the job before them": """
+        alter table public.jobs disable trigger user;
+        update public.jobs set depends_on = (select id from public.jobs where kind = 'blog') where kind = 'echo'
+    """,
+    "limits of concurrent jobs that were passed": """
+        insert into public.spend_limits (scope, scope_key, concurrent_jobs)
+        select distinct 'user', user_id::text, 0 from public.jobs
+    """,
+    "limits of jobs a day that were passed": """
+        insert into public.spend_limits (scope, scope_key, jobs_per_day)
+        select distinct 'user', user_id::text, 1 from public.jobs
+    """,
     "jobs that ended otherwise than their payload asks for": """
         update public.jobs set payload = '{"steps": 0}' where kind = 'echo'
     """,
