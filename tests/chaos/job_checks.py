@@ -18,6 +18,15 @@ _LOST = """
     select asked.id from unnest(%s::uuid[]) asked (id)
     where not exists (select from public.jobs j where j.id = asked.id)
 """
+# The steps of echo jobs. A retry with another payload begins another life: nothing of the one before is kept.
+_STEPS: LiteralString = """
+    with step as (
+      select e.job_id, e.id, e.kind, e.detail ->> 'done' as done,
+        count(*) filter (where e.kind = 'claimed') over (partition by e.job_id order by e.id) as claim,
+        count(*) filter (where e.detail ? 'payload_changes') over (partition by e.job_id order by e.id) as life
+      from public.job_events e join public.jobs j on j.id = e.job_id and j.kind = 'echo'
+    )
+"""
 MUST_BE_EMPTY: dict[str, LiteralString] = {
     "jobs that have not ended": """
         select id, kind, status, attempts, worker, lease_expires_at, scheduled_for, error_detail from public.jobs
@@ -71,21 +80,19 @@ MUST_BE_EMPTY: dict[str, LiteralString] = {
                 from jsonb_array_elements(result -> 'steps') with ordinality s (step, at) order by at)
           is distinct from array(select generate_series(1, (payload ->> 'steps')::integer)))
     """,
-    "steps that were taken again although a checkpoint held them": """
-        with step as (
-          select e.job_id, e.id, e.kind, e.detail ->> 'done' as done,
-            count(*) filter (where e.kind = 'claimed') over (partition by e.job_id order by e.id) as claim
-          from public.job_events e join public.jobs j on j.id = e.job_id and j.kind = 'echo'
-        )
-        select job_id, done, array_agg(claim order by id) as claims from step
+    "steps that were taken again although a checkpoint held them": _STEPS
+    + """
         -- the same claim may write a checkpoint twice: the news of the first was lost with its connection
-        where kind = 'checkpoint' group by job_id, done having count(distinct claim) > 1
+        select job_id, done, array_agg(claim order by id) as claims from step
+        where kind = 'checkpoint' group by job_id, life, done having count(distinct claim) > 1
     """,
-    "checkpoints that are lost": """
+    "checkpoints that are lost": _STEPS
+    + """
         select j.id, j.status, j.checkpoint_data -> 'steps' as steps, saved.steps as saved
         from public.jobs j cross join lateral (
-          select count(distinct e.detail ->> 'done') as steps from public.job_events e
-          where e.job_id = j.id and e.kind = 'checkpoint') saved
+          select count(distinct s.done) as steps from step s
+          where s.job_id = j.id and s.kind = 'checkpoint' and s.life = (
+            select max(l.life) from step l where l.job_id = j.id)) saved
         where j.kind = 'echo' and coalesce(jsonb_array_length(j.checkpoint_data -> 'steps'), 0) <> saved.steps
     """,
     "blog jobs that did not end in exactly their draft": """

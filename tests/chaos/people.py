@@ -6,8 +6,7 @@ All of it as the signed-in user that the front end would be, through row level s
 import asyncio
 import json
 import random
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, LiteralString, TypeVar
@@ -18,7 +17,7 @@ from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
 from tests.chaos.database import Database, Row, rows_of
-from tests.chaos.plan import Trouble, Wish, batch_jobs, blog_wishes, echo_wishes
+from tests.chaos.plan import TOPICS, Trouble, Wish, batch_jobs, blog_wishes, echo_wishes
 from tests.chaos.report import Report
 
 T = TypeVar("T")
@@ -33,8 +32,12 @@ _OPEN_JOBS = "select kind, count(*) as open from public.jobs where completed_at 
 _INSERT = "insert into public.jobs (user_id, job_type, payload, status) values (%s, %s, %s, 'queued') returning id"
 _CANCELLABLE = "select id, user_id from public.jobs where completed_at is null order by created_at, id"
 _CANCEL = "select status from public.cancel_job(%s)"
-_RETRYABLE = "select id, user_id from public.jobs where status in ('failed', 'cancelled') order by created_at, id"
-_RETRY = "select status from public.retry_job(%s)"
+_RETRYABLE = """
+    select id, user_id, kind, error_detail ->> 'code' as code,
+      checkpoint_data #> '{progress,stages_done}' as stages_done
+    from public.jobs where status in ('failed', 'cancelled') order by created_at, id
+"""
+_RETRY = "select status from public.retry_job(%s, %s, %s)"
 _ENQUEUE_BATCH = "select id from public.enqueue_batch('What the chaos suite wants', '{}', %s)"
 _OPEN_BATCHES = """
     select b.id, b.user_id from public.job_batches b
@@ -49,14 +52,15 @@ _LIMIT_REACHED = "PT429"
 
 @dataclass
 class People:
-    """Keeps a number of jobs of each kind open; `asked` are those whose insert was confirmed."""
+    """Keeps a number of jobs of each kind open; `asked` are those whose insert was confirmed, `refused` counts those
+    that were more than a limit allows."""
 
     database: Database
     users: dict[str, Row]  # by role
     seed: int
     report: Report
     asked: list[UUID] = field(default_factory=list)
-    did: Counter[str] = field(default_factory=Counter)
+    refused: int = 0
 
     async def ask(self) -> None:
         """Asks until cancelled."""
@@ -81,7 +85,7 @@ class People:
         except psycopg.DatabaseError as error:
             if error.sqlstate != _LIMIT_REACHED:
                 raise
-            self.did["refused"] += 1
+            self.refused += 1
 
     async def ask_for_batch(self, trouble: Trouble) -> None:
         """Somebody asks for several jobs at once, some of which wait for others."""
@@ -92,33 +96,34 @@ class People:
         self.asked += [UUID(job["id"]) for job in jobs]
         self.report.say(f"people asked for a batch of {len(jobs)} jobs")
 
-    async def cancel_batch(self, trouble: Trouble) -> None:
-        """Somebody does not want a batch any more."""
-        await self._change("cancelled", "batches", _OPEN_BATCHES, _CANCEL_BATCH, 1, trouble)
-
     async def cancel(self, trouble: Trouble) -> None:
         """People do not want some of their waiting and running jobs any more."""
-        await self._change("cancelled", "jobs", _CANCELLABLE, _CANCEL, _CANCELLED_AT_ONCE, trouble)
+        chosen = await self._choose(_CANCELLABLE, _CANCELLED_AT_ONCE, random.Random(trouble.seed))
+        changed = [job for job in chosen if await self._may(job, _CANCEL, (job["id"],))]
+        self.report.say(f"people cancelled {len(changed)} of their jobs")
+
+    async def cancel_batch(self, trouble: Trouble) -> None:
+        """Somebody does not want a batch any more."""
+        chosen = await self._choose(_OPEN_BATCHES, 1, random.Random(trouble.seed))
+        changed = [batch for batch in chosen if await self._may(batch, _CANCEL_BATCH, (batch["id"],))]
+        self.report.say(f"people cancelled {len(changed)} of their batches")
 
     async def retry(self, trouble: Trouble) -> None:
-        """People ask again for some of those that were cancelled or failed."""
-        await self._change("retried", "jobs", _RETRYABLE, _RETRY, _RETRIED_AT_ONCE, trouble)
+        """People ask again for some of the jobs that were cancelled or failed, as they were or otherwise."""
+        chance = random.Random(trouble.seed)
+        chosen = await self._choose(_RETRYABLE, _RETRIED_AT_ONCE, chance)
+        changed = [job for job in chosen if await self._may(job, _RETRY, (job["id"], *_otherwise(job, chance)))]
+        self.report.say(f"people retried {len(changed)} of their jobs")
 
-    async def _change(
-        self, done: str, what: str, choice: LiteralString, change: LiteralString, at_most: int, trouble: Trouble
-    ) -> None:
+    async def _choose(self, choice: LiteralString, at_most: int, chance: random.Random) -> list[Row]:
         there = await self.database.rows(choice)
-        chosen = random.Random(trouble.seed).sample(there, min(at_most, len(there)))
-        changed = [each for each in chosen if await self._may(self._role_of(each), change, each["id"])]
-        self.report.say(f"people {done} {len(changed)} of their {what}")
+        return chance.sample(there, min(at_most, len(there)))
 
-    def _role_of(self, owned: Row) -> str:
-        return next(role for role, user in self.users.items() if user["id"] == str(owned["user_id"]))
-
-    async def _may(self, role: str, change: LiteralString, changed_id: UUID) -> bool:
-        """Whether the database did it; false when it was too late."""
+    async def _may(self, owned: Row, change: LiteralString, parameters: Sequence[Any]) -> bool:
+        """Whether the database did what the owner wants; false when it was too late."""
+        role = next(role for role, user in self.users.items() if user["id"] == str(owned["user_id"]))
         try:
-            await self.act(role, lambda connection: rows_of(connection, change, (changed_id,)))
+            await self.act(role, lambda connection: rows_of(connection, change, parameters))
         except psycopg.DatabaseError as error:
             if error.sqlstate != _TOO_LATE:
                 raise
@@ -136,3 +141,14 @@ class People:
                 return await work(connection)
 
         return await self.database.work(signed_in)
+
+
+def _otherwise(job: Row, chance: random.Random) -> tuple[str | None, Jsonb | None]:
+    """The stage to start from and the new payload of a retry; None for what stays."""
+    if job["code"] == "invalid_payload":
+        return None, Jsonb({"steps": chance.randint(1, 3)})  # mended
+    if job["kind"] != "blog" or chance.random() < 0.5:
+        return None, None
+    if chance.random() < 0.3:
+        return None, Jsonb({"topic": chance.choice(TOPICS), "researchLevel": "light"})
+    return chance.choice(job["stages_done"] or ["research"]), None

@@ -30,8 +30,7 @@ _KINDS = """
 _LIMITS = "update public.spend_limits set usd = 1000 where scope in ('overall', 'user')"
 # What one person has to make do with.
 _SMALL_LIMITS = """
-    insert into public.spend_limits (scope, scope_key, usd, jobs_per_day, concurrent_jobs)
-    values ('user', %s, 0.1, 40, 2)
+    insert into public.spend_limits (scope, scope_key, usd, jobs_per_day) values ('user', %s, 0.1, 40)
 """
 _UNDER_WAY = """
     select kind, status, count(*) from public.jobs where completed_at is null group by 1, 2
@@ -64,7 +63,7 @@ async def run_chaos(stack: RunningStack, seed: int, duration_s: float, report: R
             asking.cancel()
             with suppress(asyncio.CancelledError):
                 await asking
-        report.say(f"peace: {len(people.asked)} jobs were asked for, {people.did['refused']} more were refused")
+        report.say(f"peace: {len(people.asked)} jobs were asked for, {people.refused} more were refused")
         hints.behave()
         await havoc.end()
         await switches.lift_all()
