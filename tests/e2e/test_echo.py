@@ -102,6 +102,14 @@ async def test_a_worker_that_crashes_loses_no_step(office: Office):
     assert kinds[:4] == ["queued", "claimed", "checkpoint", "lease_expired"]
 
 
+async def test_a_job_that_kills_its_worker_every_time_is_given_up_and_says_so(office: Office):
+    await office.set_lease("echo", 1.0, max_attempts=2)
+    [job_id] = await office.ask("echo", {"steps": 2, "fail": {"at_step": 2, "kind": "crash", "times": 100}})
+    job = await office.ended(job_id)
+    assert (job["status"], job["attempts"], job["error_detail"]["code"]) == ("failed", 2, "worker_lost")
+    assert job["error"] == "The worker stopped answering in the last of 2 attempts, so the job was given up."
+
+
 async def test_a_cancelled_job_stops(office: Office):
     [job_id] = await office.ask("echo", {"steps": 1000, "sleep_ms": 50})
     await office.connection.execute("select public.cancel_job(%s)", (job_id,))

@@ -202,7 +202,8 @@ class Mayhem:
 
     async def restart(self, turn: Turn) -> None:
         await rows(turn.connection, "select cancel_job(%s)", turn.job_id)
-        await rows(turn.connection, "select retry_job(%s)", turn.job_id)
+        from_stage = "research" if int(turn.key[-1]) % 2 else None
+        await rows(turn.connection, "select retry_job(%s, %s)", turn.job_id, from_stage)
 
     async def look(self, turn: Turn) -> None:
         await rows(turn.connection, "select id from due_jobs(%s)", self.jobs)
@@ -210,7 +211,9 @@ class Mayhem:
 
 async def test_a_crowd_doing_everything_to_the_same_few_jobs_never_deadlocks(desk, pair):
     """Six callers, forty steps each; refusals are right, deadlocks and other errors are not."""
-    await desk.root.execute("update job_kinds set max_attempts = 1000, retry_base_s = 0, retry_cap_s = 0")
+    await desk.root.execute(
+        "update job_kinds set max_attempts = 1000, retry_base_s = 0, retry_cap_s = 0, stages = '{research}'"
+    )
     await desk.root.execute("update spend_limits set usd = 1000")
     jobs = await desk.insert_many(4)
     mayhem = Mayhem(desk, jobs, dict.fromkeys(jobs, NO_TOKEN), [])
