@@ -175,7 +175,8 @@ def test_a_worker_can_use_the_engine_over_http(gateway: RunningGateway, marketin
     service = gateway.service()
     [claimed] = service.rpc("claim_job", {"job_id": job["id"], "worker": "test"}).execute().data
     lease = {"job_id": job["id"], "token": claimed["lease_token"]}
-    assert service.rpc("heartbeat_job", lease).execute().data == {"held": True, "cancelled": False}
+    held = {"held": True, "cancelled": False, "paused": False}
+    assert service.rpc("heartbeat_job", lease).execute().data == held
     service.rpc("checkpoint_job", lease | {"data": {"a": 1}}).execute()
     with pytest.raises(APIError) as refused:
         service.rpc("complete_job", lease | {"token": str(uuid4()), "result": {}}).execute()
