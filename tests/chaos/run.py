@@ -30,7 +30,8 @@ _KINDS = """
 _LIMITS = "update public.spend_limits set usd = 1000 where scope in ('overall', 'user')"
 # What one person has to make do with.
 _SMALL_LIMITS = """
-    insert into public.spend_limits (scope, scope_key, usd, jobs_per_day) values ('user', %s, 0.1, 40)
+    insert into public.spend_limits (scope, scope_key, usd, jobs_per_day, concurrent_jobs)
+    values ('user', %s, 0.1, 40, 2)
 """
 _UNDER_WAY = """
     select kind, status, count(*) from public.jobs where completed_at is null group by 1, 2
