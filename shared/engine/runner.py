@@ -158,9 +158,10 @@ class _Run:
                 _log.warning("attempt_failed", code=leaf.code, error=leaf.message, failed_stage=leaf.stage)
                 return leaf
         stage = self._context.stage_of(error)
-        _log.error("attempt_crashed", exc_info=error, failed_stage=stage)
         if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+            _log.warning("attempt_without_database", error=repr(error), failed_stage=stage)
             return DatabaseUnavailable("The database did not answer for a while.", stage=stage)
+        _log.error("attempt_crashed", exc_info=error, failed_stage=stage)
         return UnexpectedError(_MESSAGE, stage=stage)
 
     async def _settle_or_give_up(self, outcome: _Ending) -> AttemptEnd:

@@ -5,6 +5,7 @@ import asyncio
 import shutil
 import sys
 import tempfile
+import traceback
 from pathlib import Path
 
 from tests.chaos.report import Report
@@ -25,9 +26,8 @@ def main() -> int:
     report = Report()
     try:
         asyncio.run(run_chaos(stack, arguments.seed, arguments.duration_s, report))
-    except Exception as error:
-        report.find(f"the run broke off: {error!r}")
-        raise
+    except Exception as error:  # noqa: BLE001  whatever it is, the verdict is the last line
+        report.find(f"the run broke off: {error!r}", traceback.format_exc().splitlines())
     finally:
         stack.run("down", check=False)
         print(verdict(report, arguments.seed, stack), flush=True)  # noqa: T201  the result of a command
