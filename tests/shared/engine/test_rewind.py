@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 from langgraph.graph import END, START, StateGraph
+from langgraph.types import Send
 from psycopg.types.json import Jsonb
 
 from shared.engine.checkpoints import run_graph
@@ -193,3 +194,40 @@ async def test_progress_forgets_what_is_done_again(run: Run, jobs: Jobs) -> None
     assert (saved["rewind_to"], saved["progress"]["stages_done"]) == ("write", ["research"])
     await run(Pipeline(), job_id)
     assert (await jobs.row(job_id))["checkpoint_data"]["progress"]["stages_done"] == ["research", "write", "review"]
+
+
+async def test_all_branches_of_a_stage_run_again_and_count_once(run: Run, jobs: Jobs) -> None:
+    """plan ▸ (search a ∥ search b, by `Send`) ▸ merge, which fails the first time."""
+    ran: list[str] = []
+
+    async def handler(context: JobContext) -> Done:
+        async def plan(_: State) -> State:
+            async with context.stage("plan"):
+                return {"notes": ["planned"]}
+
+        async def search(branch: dict[str, str]) -> State:
+            async with context.stage("search"):
+                ran.append(branch["name"])
+                return {"notes": [branch["name"]]}
+
+        async def merge(state: State) -> State:
+            async with context.stage("merge"):
+                if len(ran) == 2:
+                    raise Refused("no")
+                return {"draft": " ".join(sorted(state["notes"]))}
+
+        graph = StateGraph(State)
+        for step in (plan, search, merge):
+            graph.add_node(step.__name__, step)
+        graph.add_edge(START, "plan")
+        graph.add_conditional_edges("plan", lambda _: [Send("search", {"name": name}) for name in "ab"], ["search"])
+        graph.add_edge("search", "merge")
+        return Done(await run_graph(graph, {"topic": "titanium"}, context))
+
+    await jobs.set_kind(stages=["plan", "search", "merge"])
+    job_id = await jobs.enqueue()
+    assert await run(handler, job_id) == AttemptEnd.FAILED
+    await retry(jobs, job_id, "search")
+    assert await run(handler, job_id) == AttemptEnd.COMPLETED
+    assert sorted(ran) == ["a", "a", "b", "b"]
+    assert (await jobs.row(job_id))["result"]["draft"] == "a b planned"
