@@ -20,7 +20,9 @@ from bench.measures import (
     checkpoint_write,
     claim_time,
     cold_start,
+    four_workers,
     idle_memory,
+    memory_growth,
     recovery,
     start_latency,
     throughput,
@@ -37,9 +39,11 @@ MEASUREMENTS: dict[str, Measurement] = {
     "cold_start": cold_start.measure,
     "start_latency": start_latency.measure,
     "throughput": throughput.measure,
+    "four_workers": four_workers.measure,
     "claim_time": claim_time.measure,
     "checkpoint_write": checkpoint_write.measure,
     "call_ledger": call_ledger.measure,
+    "memory_growth": memory_growth.measure,
     "recovery": recovery.measure,
 }
 OUT = Path("out/bench.json")

@@ -23,6 +23,9 @@ class Scale:
     states_kib: tuple[int, ...]
     pipelines: int
     calls: int
+    worker_rounds: int
+    echo_jobs: int
+    articles: int
     counters_s: float
     """How long to wait for the backends' counters: idle ones hand them in within 10 s."""
 
@@ -44,6 +47,9 @@ FULL = Scale(
     states_kib=(1, 64, 1024),
     pipelines=10,
     calls=400,
+    worker_rounds=2,
+    echo_jobs=5_000,
+    articles=30,
     counters_s=11,
 )
 
@@ -64,5 +70,8 @@ QUICK = Scale(
     states_kib=(1, 64, 1024),
     pipelines=1,
     calls=20,
+    worker_rounds=1,
+    echo_jobs=100,
+    articles=4,
     counters_s=1,
 )

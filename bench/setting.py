@@ -10,7 +10,7 @@ from bench.engines.procrastinate import Procrastinate
 from bench.scale import Scale
 from bench.stack import Stack
 
-OTHERS: Mapping[str, Callable[[str], Engine]] = {Procrastinate.name: Procrastinate, Dbos.name: Dbos}
+OTHERS: Mapping[str, Callable[[str, int], Engine]] = {Procrastinate.name: Procrastinate, Dbos.name: Dbos}
 
 
 @dataclass(frozen=True)
@@ -23,4 +23,4 @@ class Setting:
 
     def engines(self) -> list[Engine]:
         """Ours first, then those a user would pick instead, on the stack's own Postgres server."""
-        return [Ours(self.stack), *(OTHERS[name](self.stack.database_url) for name in self.beside)]
+        return [Ours(self.stack), *(OTHERS[name](self.stack.database_url, 1) for name in self.beside)]

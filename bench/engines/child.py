@@ -6,7 +6,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 from bench.engines.engine import MeasurementFailed
@@ -17,7 +17,18 @@ _STOP_TIMEOUT_S = 15.0
 
 
 @asynccontextmanager
-async def worker_process(module: str, *arguments: str) -> AsyncIterator[int]:
+async def worker_processes(module: str, database_url: str, *, count: int) -> AsyncIterator[dict[str, int]]:
+    """Runs `python -m module DATABASE_URL NAME` that many times until the block is left. Yields the ids by name.
+
+    One is ready before the next one starts: the first may have tables to make.
+    """
+    async with AsyncExitStack() as stack:
+        names = [f"worker {number}" for number in range(1, count + 1)]
+        yield {name: await stack.enter_async_context(_worker_process(module, database_url, name)) for name in names}
+
+
+@asynccontextmanager
+async def _worker_process(module: str, *arguments: str) -> AsyncIterator[int]:
     """Runs `python -m module` until the block is left; it says "ready" on a line of its own. Yields its id."""
     with tempfile.TemporaryFile() as log:
         process = await asyncio.create_subprocess_exec(

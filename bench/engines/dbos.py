@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import sqlalchemy
 from dbos import EnqueueOptions
 
-from bench.engines.child import worker_process
+from bench.engines.child import worker_processes
 from bench.engines.dbos_app import QUEUE, WORKFLOW, as_sqlalchemy, create_client
 from bench.engines.engine import Engine, EnqueueOne, fresh_database
 
@@ -28,17 +28,18 @@ class Dbos(Engine):
         where created_at >= extract(epoch from %(since)s::timestamptz) * 1000 and started_at_epoch_ms is not null
     """
 
-    def __init__(self, admin_url: str) -> None:
+    def __init__(self, admin_url: str, workers: int) -> None:
         super().__init__(f"{admin_url.rpartition('/')[0]}/{_DATABASE}")
         self._admin_url = admin_url
+        self._workers = workers
 
     async def prepare(self) -> None:
         await fresh_database(self._admin_url, _DATABASE)  # its first worker makes the tables
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[dict[str, int]]:
-        async with worker_process("bench.engines.dbos_app", self.database_url) as pid:
-            yield {"worker": pid}
+        async with worker_processes("bench.engines.dbos_app", self.database_url, count=self._workers) as pids:
+            yield pids
 
     async def enqueue_burst(self, count: int) -> None:
         await asyncio.to_thread(self._enqueue_in_one_transaction, count)

@@ -1,4 +1,4 @@
-"""The job and the worker of DBOS; as a module it is the worker process: `… DATABASE_URL`."""
+"""The job and the worker of DBOS; as a module it is the worker process: `… DATABASE_URL NAME`."""
 
 import signal
 import sys
@@ -35,13 +35,17 @@ def as_sqlalchemy(database_url: str) -> str:
     return database_url.replace("postgresql://", "postgresql+psycopg://", 1)
 
 
-def launch(database_url: str) -> None:
-    """Creates the system database's tables where they are missing, and starts to work."""
+def launch(database_url: str, executor: str) -> None:
+    """Creates the system database's tables where they are missing, and starts to work as that executor.
+
+    The limit a worker counts the work of its executor: two of one name would share it.
+    """
     config = DBOSConfig(
         name="bench",
         system_database_url=as_sqlalchemy(database_url),
         sys_db_pool_size=_POOL_SIZE,
         application_version="1",
+        executor_id=executor,
         log_level="WARNING",
     )
     DBOS(config=config)
@@ -57,7 +61,7 @@ def launch(database_url: str) -> None:
 if __name__ == "__main__":
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
-    launch(sys.argv[1])
+    launch(sys.argv[1], sys.argv[2])
     print("ready")
     ended.wait()
     DBOS.destroy()

@@ -18,7 +18,7 @@ _CONNECTIONS = 4
 # What PostgREST does before a request's statement, in one round trip.
 _ACT_AS = "select set_config('role', 'authenticated', true), set_config('request.jwt.claims', %s, true)"
 _INSERT = "insert into public.jobs (user_id, job_type, payload, status) values (%s, %s, %s, 'queued')"
-_INSERT_MANY = """
+INSERT_MANY = """
 insert into public.jobs (user_id, job_type, payload, status)
 select %s, %s, %s, 'queued' from generate_series(1, %s)
 """
@@ -55,7 +55,7 @@ class Ours(Engine):
     async def enqueue_burst(self, count: int) -> None:
         async with await AsyncConnection.connect(self.database_url) as connection:
             await self._act_as_user(connection)
-            await connection.execute(_INSERT_MANY, (self._user_id, KIND, ONE_STEP, count))
+            await connection.execute(INSERT_MANY, (self._user_id, KIND, ONE_STEP, count))
 
     @asynccontextmanager
     async def enqueuing(self) -> AsyncIterator[EnqueueOne]:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from bench.engines.child import worker_process
+from bench.engines.child import worker_processes
 from bench.engines.engine import Engine, EnqueueOne, fresh_database
 from bench.engines.procrastinate_app import create_app
 
@@ -27,9 +27,10 @@ class Procrastinate(Engine):
         group by made.job_id, made.at
     """
 
-    def __init__(self, admin_url: str) -> None:
+    def __init__(self, admin_url: str, workers: int) -> None:
         super().__init__(f"{admin_url.rpartition('/')[0]}/{_DATABASE}")
         self._admin_url = admin_url
+        self._workers = workers
 
     async def prepare(self) -> None:
         await fresh_database(self._admin_url, _DATABASE)
@@ -39,8 +40,8 @@ class Procrastinate(Engine):
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[dict[str, int]]:
-        async with worker_process("bench.engines.procrastinate_app", self.database_url) as pid:
-            yield {"worker": pid}
+        async with worker_processes("bench.engines.procrastinate_app", self.database_url, count=self._workers) as pids:
+            yield pids
 
     async def enqueue_burst(self, count: int) -> None:
         app = create_app(self.database_url)

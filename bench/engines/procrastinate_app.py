@@ -1,4 +1,4 @@
-"""The job and the worker of procrastinate; as a module it is the worker process: `… DATABASE_URL`."""
+"""The job and the worker of procrastinate; as a module it is the worker process: `… DATABASE_URL NAME`."""
 
 import asyncio
 import sys

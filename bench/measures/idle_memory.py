@@ -5,7 +5,7 @@ import asyncio
 import psutil
 
 from bench.figures import Figure, Measured, at_most
-from bench.measures.cold_start import started
+from bench.service_process import started
 from bench.setting import Setting
 
 _MIB = 1024 * 1024
@@ -25,9 +25,9 @@ async def measure(setting: Setting) -> Measured:
     await asyncio.sleep(setting.scale.idle_s)
     for service in stack.services:
         in_stack = memory_mib(stack.pid(service))
-        async with started(service, stack, stack.state / "compiled") as (pid, _):
+        async with started(service, stack) as process:
             await asyncio.sleep(setting.scale.idle_s)
-            alone = memory_mib(pid)
+            alone = memory_mib(process.pid)
         raw[service] = {"in_stack": in_stack, "alone": alone}
         target = at_most(_LIMIT_MIB.get(service, _WORKER_LIMIT_MIB))
         figures += [

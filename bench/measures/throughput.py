@@ -34,7 +34,7 @@ async def measure(setting: Setting) -> Measured:
     rounds: dict[str, list[Round]] = {engine.name: [] for engine in engines}
     for _ in range(setting.scale.rounds):
         for engine in engines:
-            rounds[engine.name].append(await _round(engine, setting))
+            rounds[engine.name].append(await take_round(engine, setting))
     await asyncio.sleep(setting.scale.counters_s)
     jobs = (setting.scale.burst_jobs + setting.scale.warm_up_jobs) * setting.scale.rounds
     per_job = {
@@ -54,7 +54,8 @@ async def measure(setting: Setting) -> Measured:
     )
 
 
-async def _round(engine: Engine, setting: Setting) -> Round:
+async def take_round(engine: Engine, setting: Setting) -> Round:
+    """One burst after a warm-up: `jobs_per_s`, and what it cost. Workers are started for it, and stopped."""
     postgres = setting.stack.pid("postgres")
     async with engine.working() as pids, await AsyncConnection.connect(engine.database_url, autocommit=True) as watch:
         await engine.burst(setting.scale.warm_up_jobs)
