@@ -72,7 +72,7 @@ revoke all on sequence public.control_changes_id_seq from public, anon, authenti
 grant select on public.control_changes to authenticated, service_role;
 create policy "administrators see who changed what" on public.control_changes for select to authenticated using ((select engine.is_admin()));
 
--- As before, but a limit may leave the money out, and the refusal says whose limit it was.
+-- As before, but a limit may leave the money out, the refusal says whose limit it was, and the counters are read once.
 create or replace function engine.reserve_budget(job_id uuid, user_id uuid, kind text, day date, amount numeric) returns void
 language plpgsql set search_path = '' as $$
 #variable_conflict use_column
@@ -80,20 +80,23 @@ declare
   passed record;
   resets_at constant timestamptz := engine.day_start(reserve_budget.day + 1);
 begin
-  insert into engine.spend_counters as c (scope, scope_key, day, reserved_usd)
-  select s.scope, s.scope_key, s.day, amount
-  from engine.counters_of(reserve_budget.job_id, reserve_budget.user_id, reserve_budget.kind, reserve_budget.day) s order by s.place
-  on conflict (scope, scope_key, day) do update set reserved_usd = c.reserved_usd + excluded.reserved_usd;
-
-  select s.scope, s.scope_key, l.usd, c.spent_usd + c.reserved_usd - amount as committed into passed
-  from engine.counters_of(reserve_budget.job_id, reserve_budget.user_id, reserve_budget.kind, reserve_budget.day) s
-  join engine.spend_counters c on c.scope = s.scope and c.scope_key = s.scope_key and c.day = s.day
+  with counter as (
+    insert into engine.spend_counters as c (scope, scope_key, day, reserved_usd)
+    select s.scope, s.scope_key, s.day, amount
+    from (values (1, 'overall', '*', reserve_budget.day), (2, 'user', reserve_budget.user_id::text, reserve_budget.day),
+      (3, 'kind', reserve_budget.kind, reserve_budget.day), (4, 'job', reserve_budget.job_id::text, 'epoch'::date)) s (place, scope, scope_key, day)
+    order by s.place
+    on conflict (scope, scope_key, day) do update set reserved_usd = c.reserved_usd + excluded.reserved_usd
+    returning c.scope, c.scope_key, c.spent_usd + c.reserved_usd as committed
+  )
+  select c.scope, c.scope_key, l.usd, c.committed - amount as committed into passed
+  from counter c
   cross join lateral (
-    select l.usd from public.spend_limits l where l.scope = s.scope and l.scope_key in (s.scope_key, '*') and l.usd is not null
+    select l.usd from public.spend_limits l where l.scope = c.scope and l.scope_key in (c.scope_key, '*') and l.usd is not null
     order by l.scope_key = '*' limit 1
   ) l
-  where c.spent_usd + c.reserved_usd > l.usd
-  order by s.place limit 1;
+  where c.committed > l.usd
+  order by array_position(array['overall', 'user', 'kind', 'job'], c.scope) limit 1;
   if found then
     raise exception using errcode = 'PT429',
       message = case passed.scope

@@ -52,6 +52,10 @@ public.circuit_breakers  select  -    all   all   all       all   all   all
 public.circuit_breakers  insert  -    -     -     -         -     -     -
 public.circuit_breakers  update  -    -     -     -         -     -     -
 public.circuit_breakers  delete  -    -     -     -         -     -     -
+public.spend_alarms      select  -    own   own   own       own   all   all
+public.spend_alarms      insert  -    -     -     -         -     -     -
+public.spend_alarms      update  -    -     -     -         -     -     -
+public.spend_alarms      delete  -    -     -     -         -     -     -
 public.control_changes   select  -    0     0     0         0     all   all
 public.control_changes   insert  -    -     -     -         -     -     -
 public.control_changes   update  -    -     -     -         -     -     -
@@ -142,6 +146,7 @@ INSERTS = {
     "public.spend_limits": "values ('user', %(me)s::text, 1000)",
     "public.kill_switches": "(kind, engaged, reason) values ('blog', true, 'Because.')",
     "public.circuit_breakers": "(model) values ('m')",
+    "public.spend_alarms": "values ('overall', '*', now(), 80, 1, 1)",
     "public.control_changes": "(actor, subject, key) values ('me', 'spend_limit', 'overall:*')",
     "public.blog_posts": "(title, slug) values ('Mine', 'mine')",
     "public.product_catalog": "(name) values ('Mine')",
@@ -184,6 +189,9 @@ def fill(connection: Connection[Any]) -> dict[str, Any]:
         one(sql.SQL("insert into {} (name) values ('Parafuso')").format(sql.Identifier(table)))
     one("insert into company_assets (type, url) values ('logo', 'https://example.test/lm.svg')")
     one("insert into spend_limits values ('kind', 'echo', 5)")
+    one("insert into spend_alarms values ('overall', '*', now(), 80, 50, 40)")
+    for owner in ("owner", "other"):
+        one("insert into spend_alarms values ('user', %s, now(), 80, 20, 16)", (str(people[owner]),))
     one("insert into app_config values ('key', 'value')")
     one("insert into admin_users values (%s)", (people["chief"],))
     one("insert into admin_permissions values ('chief@example.test')")
