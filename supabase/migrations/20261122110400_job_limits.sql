@@ -288,7 +288,7 @@ begin
       group by 1, 2
     )
     select distinct u.scope, u.scope_key from used u
-    where u.running >= (
+    where u.scope_key is not null and u.running >= (
       select l.concurrent_jobs from public.spend_limits l
       where l.scope = u.scope and l.scope_key in (u.scope_key, '*') and l.concurrent_jobs is not null
       order by l.scope_key = '*' limit 1);

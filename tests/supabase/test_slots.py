@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.supabase.desk import Claim, Connection, Desk, connect, rows, value
+from tests.supabase.desk import Connection, Desk, connect, rows, value
 from tests.supabase.test_job_limits import SCOPES, deadlocks, limit_slots
 
 RUNNING = "select count(*) from jobs where status = 'processing'"
@@ -20,16 +20,6 @@ async def slots(desk: Desk) -> AsyncIterator[Desk]:
     assert await deadlocks(desk) == 0
 
 
-async def take(desk: Desk, job_id: UUID, by: Connection | None = None) -> Claim | None:
-    """Takes a slot and claims, in one transaction, as claims do."""
-    connection = by or desk.root
-    async with connection.transaction():
-        job = (await rows(connection, "select id, user_id, kind from jobs where id = %s for no key update", job_id))[0]
-        if not await value(connection, "select engine.take_slot(%s, %s, %s)", *job):
-            return None
-        return await desk.claim(job_id, "w1", connection)
-
-
 async def blocked(desk: Desk) -> set[tuple[str, str]]:
     return set(await rows(desk.root, "select scope, scope_key from engine.blocked_scopes()"))
 
@@ -39,10 +29,10 @@ async def test_a_limit_of_concurrent_jobs_may_be_reached_and_not_passed(slots, s
     desk = slots
     await limit_slots(desk, scope, 2)
     first, second, third = await desk.insert_many(3)
-    assert await take(desk, first)
+    assert await desk.claim(first)
     assert await blocked(desk) == set()
-    assert await take(desk, second)
-    assert await take(desk, third) is None
+    assert await desk.claim(second)
+    assert await desk.claim(third) is None
     keys = {"overall": "*", "user": str(desk.user_id), "kind": "echo"}
     assert await blocked(desk) == {(scope, keys[scope])}
     assert await value(desk.root, RUNNING) == 2
@@ -53,8 +43,8 @@ async def test_thirty_claims_at_once_against_a_limit_of_four_run_four_jobs(slots
     desk = slots
     await limit_slots(desk, scope, 4)
     jobs = await desk.insert_many(30)
-    async with desk.crowd(30, "none") as crowd:
-        found = await asyncio.gather(*(take(desk, job, by) for job, by in zip(jobs, crowd, strict=True)))
+    async with desk.crowd(30) as crowd:
+        found = await asyncio.gather(*(desk.claim(job, "w1", by) for job, by in zip(jobs, crowd, strict=True)))
     assert sum(claim is not None for claim in found) == 4
     assert await value(desk.root, RUNNING) == 4
 
@@ -75,32 +65,32 @@ async def test_a_slot_is_free_again_however_its_attempt_ends(slots, end):
     desk = slots
     await limit_slots(desk, "kind", 1, "echo")
     first, second = await desk.insert_many(2)
-    claim = await take(desk, first)
+    claim = await desk.claim(first)
     assert claim
-    assert await take(desk, second) is None
+    assert await desk.claim(second) is None
     await desk.root.execute(ENDS[end], (claim.job_id, claim.token))
     assert await blocked(desk) == set()
-    assert await take(desk, second)
+    assert await desk.claim(second)
 
 
 async def test_a_slot_of_a_silent_worker_is_free_when_its_lease_is_taken_back(slots):
     desk = slots
     await limit_slots(desk, "overall", 1)
     first, second = await desk.insert_many(2)
-    assert await take(desk, first)
+    assert await desk.claim(first)
     await desk.expire(first)
-    assert await take(desk, second) is None, "its worker may be alive"
+    assert await desk.claim(second) is None, "its worker may be alive"
     await desk.worker.execute("select id from sweep_jobs(10)")
-    assert await take(desk, second)
+    assert await desk.claim(second)
 
 
 async def test_a_job_that_is_claimed_again_needs_no_second_slot(slots):
     desk = slots
     await limit_slots(desk, "user", 1)
-    claim = await take(desk, await desk.insert())
+    claim = await desk.claim(await desk.insert())
     assert claim
     await desk.worker.execute("select release_job(%s, %s)", (claim.job_id, claim.token))
-    assert await take(desk, claim.job_id)
+    assert await desk.claim(claim.job_id)
     assert await value(desk.root, "select count(*) from engine.running_jobs") == 1
 
 
@@ -109,11 +99,11 @@ async def test_a_limit_of_none_stops_every_claim_and_blocks_those_of_whom_nothin
     job_id = await desk.insert()
     for scope, key in (("overall", "*"), ("user", str(desk.user_id)), ("kind", "echo")):
         await limit_slots(desk, scope, 0)
-        assert await take(desk, job_id) is None
+        assert await desk.claim(job_id) is None
         assert await blocked(desk) == {(scope, key)}
         await desk.limit(scope, None)
     assert await blocked(desk) == set()
-    assert await take(desk, job_id)
+    assert await desk.claim(job_id)
 
 
 async def test_ones_own_limit_of_concurrent_jobs_goes_before_that_for_each(slots, create_user):
@@ -123,19 +113,19 @@ async def test_ones_own_limit_of_concurrent_jobs_goes_before_that_for_each(slots
     await limit_slots(desk, "user", 2, str(other))
     mine, mine_too = await desk.insert_many(2)
     theirs = [await desk.insert(user_id=other) for _ in range(3)]
-    assert [bool(await take(desk, job)) for job in (mine, mine_too, *theirs)] == [True, False, True, True, False]
+    assert [bool(await desk.claim(job)) for job in (mine, mine_too, *theirs)] == [True, False, True, True, False]
 
 
 async def test_jobs_that_ran_before_the_limit_was_set_count(slots):
     desk = slots
     first, second, third = await desk.insert_many(3)
-    assert await take(desk, first)
-    assert await take(desk, second)
+    assert await desk.claim(first)
+    assert await desk.claim(second)
     assert await value(desk.root, "select count(*) from engine.running_jobs") == 0, "nothing is written without a limit"
     await limit_slots(desk, "overall", 2)
-    assert await take(desk, third) is None
+    assert await desk.claim(third) is None
     await limit_slots(desk, "overall", 3)
-    assert await take(desk, third)
+    assert await desk.claim(third)
 
 
 async def test_a_claim_under_way_while_the_first_limit_is_set_is_counted(slots):
@@ -149,7 +139,7 @@ async def test_a_claim_under_way_while_the_first_limit_is_set_is_counted(slots):
             await until_waiting(desk)
             assert await desk.claim(first, "w1", claiming)
         await setter
-    assert await take(desk, second) is None
+    assert await desk.claim(second) is None
 
 
 async def until_waiting(desk: Desk) -> None:
@@ -166,7 +156,7 @@ async def test_limits_that_come_and_go_among_claims_are_never_passed_by_later_on
 
     async def work(by: Connection, mine: list[UUID]) -> None:
         for job_id in mine:
-            claim = await take(desk, job_id, by)
+            claim = await desk.claim(job_id, "w1", by)
             if claim is not None:
                 running = await value(by, RUNNING)
                 ended.append(running)
