@@ -84,19 +84,28 @@ class World(NamedTuple):
     workers: tuple[Worker, ...]
 
 
+class Call(NamedTuple):
+    """An SQL function that was run: with the row's own token or not, for which checkpoint, and what it answered."""
+
+    function: str
+    holds: bool
+    number: int
+    answer: str
+
+
 class Step(NamedTuple):
     """One thing that happens, and what it leaves behind.
 
     `fairness` names who takes it when it can be put off but not for ever; "" is what need never happen, and "fault"
-    what happens finitely often. `broken` says which rule it breaks. `call` is the SQL function it runs, with whether
-    the caller's token is current; `events` what that appends to the log. `to_all` is what becomes of all other workers.
+    what happens finitely often. `events` is what it appends to the log, `to_all` what becomes of all other workers,
+    `broken` the rule that it breaks.
     """
 
     name: str
     fairness: str
     shared: Shared
     worker: Worker | None = None
-    call: tuple[str, bool] | None = None
+    call: Call | None = None
     events: tuple[str, ...] = ()
-    to_all: "tuple[Callable[[Worker], Worker], ...]" = ()
+    to_all: tuple[Callable[[Worker], Worker], ...] = ()
     broken: str = ""

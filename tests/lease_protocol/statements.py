@@ -4,15 +4,13 @@ from typing import NamedTuple
 
 from tests.lease_protocol.database import Database, Written
 from tests.lease_protocol.rules import rule_broken_by
-from tests.lease_protocol.state import ENDED, Shared, Step, Worker
+from tests.lease_protocol.state import ENDED, Call, Shared, Step, Worker
 
 
 class Ran(NamedTuple):
     """What a function did. `step` makes a step of it."""
 
-    function: str
-    holds: bool
-    answer: str
+    call: Call
     shared: Shared
     events: tuple[str, ...]
     revokes: bool
@@ -20,9 +18,13 @@ class Ran(NamedTuple):
 
     def step(self, name: str, fairness: str, worker: Worker | None = None, shared: Shared | None = None) -> Step:
         """`shared` is what the caller has made of it since, such as what it has been told."""
-        call = (self.function, self.holds)
         to_all = (revoked,) if self.revokes else ()
-        return Step(name, fairness, shared or self.shared, worker, call, self.events, to_all, self.broken)
+        return Step(name, fairness, shared or self.shared, worker, self.call, self.events, to_all, self.broken)
+
+    @property
+    def answer(self) -> str:
+        """What the function told its caller."""
+        return self.call.answer
 
 
 def run(database: Database, shared: Shared, function: str, *, holds: bool = False, number: int = 0) -> Ran:
@@ -39,28 +41,26 @@ def run(database: Database, shared: Shared, function: str, *, holds: bool = Fals
         spent=0 if anew else shared.spent + used_up,
     )
     broken = rule_broken_by(function, holds, shared, written)
-    return Ran(function, holds, written.answer, after, written.events, token_changed and bool(written.events), broken)
+    call = Call(function, holds, number, written.answer)
+    return Ran(call, after, written.events, token_changed and bool(written.events), broken)
 
 
 def _call(database: Database, shared: Shared, function: str, holds: bool, number: int) -> Written:
     row, stopped = shared.row, shared.stopped
-    match function:
-        case "claim":
-            return database.claim(row, stopped=stopped)
-        case "sweep":
-            return database.sweep(row, stopped=stopped)
-        case "heartbeat":
-            return database.heartbeat(row, holds, stopped=stopped)
-        case "checkpoint":
-            return database.checkpoint(row, holds, number, stopped=stopped)
-        case "fail for now" | "fail for good":
-            return database.fail(row, holds, retryable=function == "fail for now")
-        case "complete" | "continue_" | "release":
-            return getattr(database, function)(row, holds)
-        case "cancel" | "retry":
-            return getattr(database, function)(row)
-        case _:
-            raise ValueError(function)
+    calls = {
+        "claim": lambda: database.claim(row, stopped=stopped),
+        "heartbeat": lambda: database.heartbeat(row, holds, stopped=stopped),
+        "checkpoint": lambda: database.checkpoint(row, holds, number, stopped=stopped),
+        "complete": lambda: database.complete(row, holds),
+        "continue": lambda: database.continue_(row, holds),
+        "release": lambda: database.release(row, holds),
+        "fail for now": lambda: database.fail(row, holds, retryable=True),
+        "fail for good": lambda: database.fail(row, holds, retryable=False),
+        "sweep": lambda: database.sweep(row, stopped=stopped),
+        "cancel": lambda: database.cancel(row),
+        "retry": lambda: database.retry(row),
+    }
+    return calls[function]()
 
 
 def revoked(me: Worker) -> Worker:

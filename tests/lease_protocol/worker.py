@@ -25,10 +25,10 @@ class WorkerSteps:
             gone = shared._replace(flight="", superseded=False)
             yield Step("the dispatcher's request to it breaks off", "fault", gone, me._replace(serves=False))
 
-    def _off(self, shared: Shared, me: Worker) -> Iterator[Step]:
+    def _off(self, shared: Shared, _: Worker) -> Iterator[Step]:
         yield Step("starts again", "main", shared, Worker())
 
-    def _idle(self, shared: Shared, me: Worker) -> Iterator[Step]:
+    def _idle(self, shared: Shared, _: Worker) -> Iterator[Step]:
         asked = Worker("claiming", left=self.bounds.lease_ticks)
         if shared.flight == "under way":
             here = shared._replace(flight="at a worker")
@@ -70,12 +70,12 @@ class WorkerSteps:
         ran = run(self.database, shared, "checkpoint", holds=me.holds, number=number)
         told = ran.shared._replace(acknowledged=max(shared.acknowledged, number))
         if ran.answer == "lost":
-            yield from self._leave("is refused its checkpoint", "main", shared, me, "ask")
+            yield ran.step("is refused its checkpoint", "main", _asking(me))
         elif ran.answer == "paused":
             yield ran.step("saves a checkpoint and is to pause", "main", _settling(me, "release"), told)
         else:
             yield ran.step("saves a checkpoint", "main", me._replace(statement="", saved=number), told)
-            yield ran.step("saves a checkpoint, to go on later", "main", _settling(me, "continue_"), told)
+            yield ran.step("saves a checkpoint, to go on later", "main", _settling(me, "continue"), told)
         if ran.answer != "lost":
             yield ran.step("saves a checkpoint, and the answer is lost", "fault", me)
         if self.bounds.late_repeats and me.holds:
@@ -97,7 +97,7 @@ class WorkerSteps:
             elif ran.answer == "paused":
                 yield ran.step("is told to pause", "beat", _settling(me, "release"))
             else:
-                yield from self._leave("is refused its heartbeat", "beat", shared, me, "ask")
+                yield ran.step("is refused its heartbeat", "beat", _asking(me))
         silent = me._replace(beat="", beat_left=0)
         yield Step("has no answer to its heartbeat", "fault", shared, silent)
         if me.left == 0:
