@@ -76,7 +76,7 @@ class Replay:
         if call:
             answer = self._call(who, call)
             assert answer == call.answer, f"{call.function} answered {answer}, the model {call.answer}"
-        elif who == "clock":
+        elif who == "clock" and before.shared.row != after.shared.row:
             self._pass_time(after.shared.row)
         elif before.shared.stopped != after.shared.stopped:
             self._stop(stopped=after.shared.stopped)
