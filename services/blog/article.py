@@ -6,8 +6,8 @@ from typing import Literal
 from pydantic import BaseModel
 
 from services.blog.answers import WrittenParagraph
+from shared.plain import one_line
 from shared.research.evidence import Evidence
-from shared.research.plain import one_line
 
 INTRODUCTION = "introduction"
 CONCLUSION = "conclusion"

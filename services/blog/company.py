@@ -7,8 +7,8 @@ from pydantic import BaseModel
 
 from services.blog.payload import BlogRequest, ResearchRequest
 from shared.content.brand import Brand, Language
+from shared.plain import one_line
 from shared.research.evidence import Evidence
-from shared.research.plain import one_line
 from shared.research.report import Question
 
 _MAX_FACTS = 10

@@ -21,9 +21,9 @@ from services.blog.limits import (
 from services.blog.payload import BlogRequest
 from shared.content.brand import Brand, Language
 from shared.model.prompts import load_prompt
+from shared.plain import one_line
 from shared.research.collect import ResearchModels
 from shared.research.concurrently import concurrently
-from shared.research.plain import one_line
 
 _PACKAGE = Path(__file__).parent
 _MAX_TAGS = 6

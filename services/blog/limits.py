@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from services.blog.article import Article
 from shared.content.brand_analyst import Check
-from shared.research.plain import one_line
+from shared.plain import one_line
 
 _CLAUSE_ENDS = re.compile(r"(?=\s?[:;,.–—|]\s)|(?=\s[-(])")
 # Words that a text cannot end on.

@@ -1,23 +1,10 @@
-"""What may be asked for: the payloads of the kinds `blog` and `deep_research`.
+"""What may be asked for: the payloads of the kinds `blog` and `deep_research`."""
 
-The front end sends camelCase and more keys than are used here (`style`, `format`); those are let through, not refused.
-"""
+from typing import Annotated, Any, Literal
 
-import json
-from collections.abc import Callable
-from typing import Annotated, Any, Literal, cast
+from pydantic import BeforeValidator
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-from pydantic.alias_generators import to_camel
-
-from shared.content.brand import Language, Persona
-from shared.research.plain import one_line
-
-_SHORT = 300
-_LONG = 2_000
-_BRAINSTORMING = 20_000
-_MAX_KEYWORDS = 20
-_LANGUAGES = {"pt": "pt-BR", "pt-br": "pt-BR", "en": "en", "en-us": "en", "en-gb": "en"}
+from shared.content.request import ContentRequest, DraftRequest, Topic, word_or
 
 _CATEGORIES = {
     "educacional": "educational",
@@ -26,113 +13,24 @@ _CATEGORIES = {
     "mercado": "market",
     "prova_social": "social_proof",
 }
-_USUAL_READERS = {
-    "pt-BR": "Engenheiros, compradores e gestores da qualidade de fabricantes de dispositivos médicos e odontológicos",
-    "en": "Engineers, buyers and quality managers at makers of medical and dental devices",
-}
 
 Category = Literal["educational", "product", "market", "social_proof"]
 
 
-def _one_line(value: Any) -> Any:
-    return one_line(value) if isinstance(value, str) else value
-
-
-def _text_or_empty(value: Any) -> Any:
-    """Null as empty; a list or an object, as the chat hands over, as its JSON."""
-    if value is None:
-        return ""
-    if isinstance(value, list) and all(isinstance(item, str) for item in cast("list[Any]", value)):
-        value = "; ".join(cast("list[str]", value))
-    elif isinstance(value, list | dict):
-        value = json.dumps(value, ensure_ascii=False)
-    return _one_line(value)
-
-
-def _list_of_words(value: Any) -> Any:
-    """A list as it is; "a, b; c" as the front end's text field gives it; null as empty."""
-    if value is None:
-        return []
-    if isinstance(value, str):
-        value = value.replace(";", ",").split(",")
-    if not isinstance(value, list):
-        return value
-    cleaned = [_one_line(item) for item in cast("list[Any]", value)]
-    return list(dict.fromkeys(item for item in cleaned if item != ""))
-
-
-def _known_language(value: Any) -> Any:
-    if value is None or value == "":
-        return "pt-BR"
-    return _LANGUAGES.get(value.strip().replace("_", "-").lower(), value) if isinstance(value, str) else value
-
-
-def _word_or(default: str | None) -> Callable[[Any], Any]:
-    """Reads "Technical Expert" as "technical_expert", null and empty as `default`."""
-
-    def read(value: Any) -> Any:
-        if value is None:
-            return default
-        if isinstance(value, str):
-            return one_line(value).lower().replace(" ", "_").replace("-", "_") or default
-        return value
-
-    return read
-
-
 def _known_category(value: Any) -> Any:
-    word = _word_or("educational")(value)
+    word = word_or("educational")(value)
     return _CATEGORIES.get(word, word) if isinstance(word, str) else word
 
 
-ShortText = Annotated[str, BeforeValidator(_text_or_empty), Field(max_length=_SHORT)]
-LongText = Annotated[str, BeforeValidator(_text_or_empty), Field(max_length=_LONG)]
-Keyword = Annotated[str, Field(min_length=1, max_length=80)]
-
-
-class _Request(BaseModel):
-    """What both kinds take."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True, alias_generator=to_camel, populate_by_name=True)
-
-    topic: Annotated[str, BeforeValidator(_one_line), Field(min_length=3, max_length=_SHORT)]
-    target_audience: ShortText = ""
-    pain_point: LongText = ""
-    desired_outcome: LongText = ""
-    angle: LongText = ""
-    keywords: Annotated[list[Keyword], BeforeValidator(_list_of_words), Field(max_length=_MAX_KEYWORDS)] = []
-    brainstorming_context: Annotated[str, BeforeValidator(_text_or_empty), Field(max_length=_BRAINSTORMING)] = ""
-    brainstorming_session_id: ShortText = ""
-    language: Annotated[Language, BeforeValidator(_known_language)] = "pt-BR"
-
-    @property
-    def audience(self) -> str:
-        """Who is to read it; the company's usual readers when nobody is named."""
-        return self.target_audience or _USUAL_READERS[self.language]
-
-    @property
-    def wishes(self) -> str:
-        """Angle, problem, outcome and brainstorming in one text, for the search for evidence."""
-        return "\n".join(filter(None, [self.angle, self.pain_point, self.desired_outcome, self.brainstorming_context]))
-
-
-class ResearchRequest(_Request):
+class ResearchRequest(ContentRequest):
     """Payload of `deep_research`."""
 
-    research_level: Annotated[Literal["light", "deep"], BeforeValidator(_word_or("deep"))] = "deep"
+    topic: Topic
+    research_level: Annotated[Literal["light", "deep"], BeforeValidator(word_or("deep"))] = "deep"
 
 
-class BlogRequest(_Request):
+class BlogRequest(DraftRequest):
     """Payload of `blog`."""
 
-    research_level: Annotated[Literal["none", "light", "deep"], BeforeValidator(_word_or("light"))] = "light"
+    topic: Topic
     category: Annotated[Category, BeforeValidator(_known_category)] = "educational"
-    persona: Annotated[Persona | None, BeforeValidator(_word_or(None))] = None
-    profile_type: Annotated[Literal["company", "salesperson"] | None, BeforeValidator(_word_or(None))] = None
-    cta_action: ShortText = ""
-    proof_points: LongText = ""
-
-    @property
-    def voice(self) -> Persona:
-        """The persona that writes: the one asked for, else the one of the profile, else the company page."""
-        return self.persona or self.profile_type or "company"

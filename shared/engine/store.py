@@ -28,6 +28,7 @@ _FAIL: LiteralString = "select public.fail_job(%s, %s, %s, %s)"
 _RELEASE: LiteralString = "select public.release_job(%s, %s, %s)"
 _DUE: LiteralString = "select id, kind, service, attempts, scheduled_for from public.due_jobs(%s)"
 _SWEEP: LiteralString = "select id, kind, service, attempts, scheduled_for from public.sweep_jobs(%s)"
+_NEXT_DUE: LiteralString = "select public.seconds_to_next_due()"
 _READY: LiteralString = "select to_regprocedure('public.claim_job(uuid, text, text[])') is not null"
 
 
@@ -114,6 +115,11 @@ class JobStore:
     async def sweep(self, max_jobs: int) -> list[DueJob]:
         """Puts jobs with expired leases back into the queue and tells which are due, the longest waiting first."""
         return [DueJob(*row) for row in await self._pool.fetch(_SWEEP, (max_jobs,))]
+
+    async def seconds_to_next_due(self) -> float | None:
+        """How long until the next scheduled job is due; None when none is scheduled."""
+        ((seconds,),) = await self._pool.fetch(_NEXT_DUE)
+        return seconds
 
     async def is_ready(self) -> bool:
         """Whether the database answers and has the engine's functions."""

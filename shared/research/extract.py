@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import structlog
 from pydantic import BaseModel
 
+from shared.plain import one_line
 from shared.research.fetch import FetchedPage
-from shared.research.plain import one_line
 
 MAX_PASSAGE_CHARS = 1_200
 MIN_PASSAGE_CHARS = 40

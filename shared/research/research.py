@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from shared.engine.errors import SourcesInsufficient
 from shared.model.prompts import load_prompt
+from shared.plain import one_line
 from shared.research.answers import QueryPlan, Reflection
 from shared.research.collect import (
     PACKAGE,
@@ -21,7 +22,6 @@ from shared.research.collect import (
     search,
 )
 from shared.research.evidence import Evidence
-from shared.research.plain import one_line
 from shared.research.report import DEPTHS, Depth, Problem, Question, ResearchNotes, ResearchReport
 
 _MAX_QUERY_CHARS = 200

@@ -2,7 +2,8 @@
 
 -- Jobs are [{"id"?, "job_type", "payload"?, "scheduled_for"?, "after"?: index of an earlier entry}]. All of them or none; row level
 -- security and quotas apply as to an insert.
-create function public.enqueue_batch(title text, brief jsonb, jobs jsonb, user_id uuid default null) returns public.job_batches
+create function public.enqueue_batch(title text, brief jsonb, jobs jsonb, user_id uuid default null, id uuid default null)
+returns public.job_batches
 language plpgsql set search_path = '' as $$
 #variable_conflict use_column
 declare
@@ -20,7 +21,8 @@ begin
     raise exception using errcode = 'PT422', message = format('Entry %s of the jobs is not understood.', wrong - 1),
       hint = 'An entry is an object with job_type, payload, scheduled_for and after: the index, from 0, of an earlier entry.';
   end if;
-  insert into public.job_batches (user_id, title, brief) values (coalesce(enqueue_batch.user_id, auth.uid()), enqueue_batch.title, enqueue_batch.brief)
+  insert into public.job_batches (id, user_id, title, brief)
+  values (coalesce(enqueue_batch.id, gen_random_uuid()), coalesce(enqueue_batch.user_id, auth.uid()), enqueue_batch.title, enqueue_batch.brief)
   returning * into batch;
   ids := array(select coalesce((e.entry ->> 'id')::uuid, gen_random_uuid()) from jsonb_array_elements(jobs) with ordinality e (entry, place) order by e.place);
   insert into public.jobs (id, user_id, job_type, payload, status, scheduled_for, batch_id, batch_order, depends_on)

@@ -50,6 +50,14 @@ async def test_a_batch_is_its_jobs_in_their_order_waiting_for_each_other(desk, o
     assert (await desk.job(chosen))["scheduled_for"] == later
 
 
+async def test_a_batch_whose_id_is_given_is_made_once(desk, owner):
+    query = "select (enqueue_batch('T', '{}', %s, id => %s)).id"
+    chosen, entries = uuid4(), Jsonb(chain(2))
+    assert await value(owner, query, entries, chosen) == chosen
+    assert (await refusal(owner, query, entries, chosen)).sqlstate == "23505"
+    assert await value(desk.root, "select count(*) from jobs") == 2
+
+
 async def test_jobs_share_the_brief_of_their_batch_and_their_own_payload_goes_before(desk):
     entries = [{"job_type": "echo", "payload": {"topic": "B", "tone": "dry"}}, {"job_type": "echo"}]
     batch = await enqueue(desk, entries, {"tone": "warm", "language": "pt"})

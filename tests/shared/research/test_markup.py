@@ -3,8 +3,8 @@
 import pytest
 
 from shared.content.article import article_html
+from shared.plain import one_line
 from shared.research.markup import as_paragraph, escaped, link, readable_day
-from shared.research.plain import one_line
 
 HOSTILE = [
     "<script>alert(1)</script>",

@@ -12,6 +12,7 @@ from infra.local.emulator.writing.planning import pick_quotes, plan_article, pla
 from infra.local.emulator.writing.prose import adjust_length, write_conclusion, write_introduction, write_section
 from infra.local.emulator.writing.reviewing import review
 from infra.local.emulator.writing.schema import SchemaFiller
+from infra.local.emulator.writing.series import plan_series
 
 Json = dict[str, Any]
 Task = Callable[[Brief], Json]
@@ -70,6 +71,7 @@ _TASKS: tuple[tuple[frozenset[str], tuple[str, ...], Task], ...] = (
     (frozenset({"scores"}), ("draft",), review),
     (frozenset({"score", "overall_score"}), ("draft",), review),
     (frozenset({"sections", "outline"}), (), plan_article),
+    (frozenset({"posts"}), ("count",), plan_series),
     (frozenset({"seo_title", "seo_description"}), (), write_headline),
     (frozenset({"text"}), ("max_characters",), fit_length),
 )
