@@ -11,7 +11,7 @@ from shared.engine.store import JobStore
 _log = structlog.get_logger(__name__)
 
 MAX_JOBS = 2_000
-LEAST_PAUSE_S = 0.1
+LEAST_PAUSE_S = 0.25
 
 
 class Sweeper:

@@ -132,7 +132,7 @@ def broken_rules(plan: SequencePlan, request: SequenceRequest, brand: Brand) -> 
         if invented := sorted(set(_NUMBER.findall(text)) - {*known, str(request.count)}):
             found.append(f'the number {", ".join(invented)} in "{text}" is not given: leave it out')
         if claim := forbidden_claim(text, brand):
-            found.append(f'"{text}" makes a {claim} claim')
+            found.append(f'"{text}" makes a claim of the kind {claim}')
     return found
 
 

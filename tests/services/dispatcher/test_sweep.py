@@ -62,6 +62,18 @@ async def test_its_own_sweeps_go_on_through_a_database_outage(
             await eventually(lambda: second in {job.id for job in delivery.jobs}, within_s=20)
 
 
+async def test_a_job_whose_time_comes_between_two_sweeps_wakes_the_sweeper(
+    settings: DispatcherSettings, delivery: NotedDelivery, jobs: Jobs
+) -> None:
+    seldom = settings.model_copy(update={"sweep_interval_s": 3600.0})
+    due_at = [datetime.now(UTC) + timedelta(seconds=seconds) for seconds in (2, 2.05, 3)]
+    ids = [await jobs.enqueue(scheduled_for=moment) for moment in due_at]
+    app = create_app(seldom, delivery)
+    async with app.router.lifespan_context(app):
+        await eventually(lambda: list(dict.fromkeys(job.id for job in delivery.jobs)) == ids)
+    assert datetime.now(UTC) >= due_at[-1]
+
+
 async def test_without_a_database_a_sweep_says_so_and_the_dispatcher_is_not_ready(
     dispatcher_without_database: httpx.AsyncClient,
 ) -> None:

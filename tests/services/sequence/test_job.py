@@ -148,7 +148,7 @@ async def test_a_quota_that_is_used_up_ends_the_job_and_enqueues_nothing(desk: D
     job = await desk.job(job_id)
     assert (job["error_detail"]["code"], job["error_detail"]["retryable"]) == ("posts_refused", False)
     assert job["error"].startswith(
-        'The 3 posts were not started. The daily limit of 2 jobs of the kind "Blog post" is reached. It starts again on '
+        'The 3 posts were not started. The daily limit of 2 jobs of the kind "Blog post" is reached. It starts '
     )
     assert (await desk.posts(), await desk.rows("select 1 from job_batches")) == ([], [])
 

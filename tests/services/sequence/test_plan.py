@@ -37,8 +37,8 @@ def test_a_good_plan_breaks_no_rule():
         ({"angle": "Corta 40% do custo."}, "the number 40"),
         ({"title": "Lotes depois de 2024"}, "the number 2024"),
         ({"topic": "A ISO 14971 e os lotes"}, "the number 14971"),
-        ({"narrative": "Nossos implantes são 100% seguros."}, "the number 100"),
-        ({"adds": "A Lifetrek Medical tem certificação MDSAP."}, "makes a certificate claim"),
+        ({"narrative": "Nossos implantes são 100% seguros."}, "of the kind efficacy"),
+        ({"adds": "A Lifetrek Medical tem certificação MDSAP."}, "of the kind certificate"),
     ],
 )
 def test_what_is_not_given_is_not_planned(changes: dict[str, Any], said: str):
