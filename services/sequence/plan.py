@@ -15,7 +15,7 @@ from shared.plain import one_line
 
 _PACKAGE = Path(__file__).parent
 _NONE = "none"
-_NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _WORD = re.compile(r"\w{4,}")
 _ALIKE = 0.8
 
