@@ -6,18 +6,18 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import psycopg
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from starlette.requests import ClientDisconnect
 
 from services.dispatcher.routing import Router
 from services.dispatcher.settings import DispatcherSettings
 from services.dispatcher.sweep import Sweeper
-from services.dispatcher.webhook import check_secret, job_ids, read_body
+from services.dispatcher.webhook import HINT, for_those_who_know, job_ids, read_body
 from shared.db import create_pool
 from shared.engine.catalog import load_catalog
 from shared.engine.cloud_tasks import CloudTasksDelivery
 from shared.engine.delivery import Delivery, HttpDelivery
-from shared.engine.service_app import Refusal, create_service_app
+from shared.engine.service_app import Refusal, create_service_app, refusals
 from shared.engine.store import JobStore
 from shared.logs import configure_logging
 
@@ -56,10 +56,17 @@ def create_app(settings: DispatcherSettings | None = None, delivery: Delivery | 
 
 
 def _add_routes(app: FastAPI, secrets: list[bytes], router: Router, sweeper: Sweeper) -> None:
-    @app.post("/webhooks/jobs", status_code=202)
+    door = [Depends(for_those_who_know(secrets))]
+
+    @app.post(
+        "/webhooks/jobs",
+        status_code=202,
+        dependencies=door,
+        responses=refusals(400, 401, 413, 422),
+        openapi_extra={"requestBody": HINT},
+    )
     async def take_hint(request: Request) -> dict[str, Any]:
         """202 says that the hint is understood. What becomes of the jobs is in their rows."""
-        check_secret(request.headers, secrets)
         try:
             ids = job_ids(await read_body(request.headers, request.stream()))
         except ClientDisconnect:
@@ -67,10 +74,9 @@ def _add_routes(app: FastAPI, secrets: list[bytes], router: Router, sweeper: Swe
         await router.announce(ids)
         return {"accepted": len(ids)}
 
-    @app.post("/sweep")
-    async def sweep(request: Request) -> dict[str, Any]:
+    @app.post("/sweep", dependencies=door, responses=refusals(401, 503))
+    async def sweep() -> dict[str, Any]:
         """Sweeps now; answers how many jobs were due."""
-        check_secret(request.headers, secrets)
         try:
             return {"due": await sweeper.sweep()}
         except psycopg.Error:

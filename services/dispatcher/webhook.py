@@ -1,17 +1,54 @@
 """What a webhook may say to the dispatcher: "look at these jobs now". Of its body, ids are all that is read."""
 
-from collections.abc import AsyncIterable, Sequence
+from collections.abc import AsyncIterable, Callable, Coroutine, Sequence
 from hmac import compare_digest
-from typing import Any, cast
+from typing import Annotated, Any, cast
 from uuid import UUID
 
 import orjson
+from fastapi import Request, Security
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 from starlette.datastructures import Headers
 
 from shared.engine.service_app import Refusal
 
 MAX_BODY_BYTES = 1024 * 1024
 _SHAPE = 'Send {"table": "jobs", "record": {"id": …}} or {"table": "jobs", "records": [{"id": …}, …]}.'
+
+
+_ROW = {"type": "object", "required": ["id"], "properties": {"id": {"type": "string", "format": "uuid"}}}
+HINT: dict[str, Any] = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["table"],
+                "properties": {"table": {"const": "jobs"}, "schema": {"const": "public"}},
+                "anyOf": [
+                    {"required": ["record"], "properties": {"record": _ROW, "records": {"type": "null"}}},
+                    {"required": ["records"], "properties": {"records": {"type": "array", "items": _ROW}}},
+                ],
+            }
+        }
+    },
+}
+"""The body of a webhook, for the description of the service."""
+_IN_HEADER = APIKeyHeader(name="x-webhook-secret", scheme_name="webhook_secret", auto_error=False)
+_AS_BEARER = HTTPBearer(scheme_name="webhook_secret_as_bearer", auto_error=False)
+
+
+def for_those_who_know(secrets: Sequence[bytes]) -> Callable[..., Coroutine[Any, Any, None]]:
+    """A dependency of routes that only callers with one of `secrets` may use. Raises a 401 `Refusal`."""
+
+    async def check(
+        request: Request,
+        _in_header: Annotated[str | None, Security(_IN_HEADER)],
+        _as_bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_AS_BEARER)],
+    ) -> None:
+        check_secret(request.headers, secrets)
+
+    return check
 
 
 def check_secret(headers: Headers, secrets: Sequence[bytes]) -> None:
