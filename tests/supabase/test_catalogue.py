@@ -110,16 +110,16 @@ def test_each_actor_may_do_with_each_bucket_what_its_line_says(filled, bucket: s
 
 def attempt_with_file(connection: Connection[Any], bucket: str, verb: str, actor: str, people: dict[str, Any]) -> str:
     """As for tables; there is one file in the bucket."""
-    statement = {
+    statements: dict[str, LiteralString] = {
         "select": "select from storage.objects where bucket_id = %s",
         "insert": "insert into storage.objects (bucket_id, name) values (%s, 'new.png')",
         "update": "update storage.objects set name = name where bucket_id = %s",
         "delete": "delete from storage.objects where bucket_id = %s",
-    }[verb]
+    }
     with connection.transaction(force_rollback=True):
         act_as(connection, actor, people)
         try:
-            count = connection.execute(statement, (bucket,)).rowcount
+            count = connection.execute(statements[verb], (bucket,)).rowcount
         except psycopg.errors.InsufficientPrivilege as error:
             return "rls" if "row-level security" in str(error) else "-"
     if verb == "insert":
