@@ -143,7 +143,8 @@ def create_pool(database_url: str, *, max_size: int, min_size: int = 1, timeout_
 async def _prepare(connection: Connection) -> None:
     set_json_loads(orjson.loads, connection)
     set_json_dumps(orjson.dumps, connection)
-    await connection.execute("set role service_role")
+    # A process that is frozen or gone in the middle of a transaction must not keep its rows locked for hours.
+    await connection.execute("set role service_role; set idle_in_transaction_session_timeout = '15s'")
 
 
 async def _check(connection: Connection) -> None:

@@ -81,18 +81,19 @@ class JobStore:
     async def complete(self, lease: Lease, result: Mapping[str, Any], persist: Persist | None = None) -> None:
         """Completes the job and runs `persist` in one transaction: both happen or neither.
 
-        The job's row is locked and the lease checked first, so `persist` runs only while the job is ours.
+        The job's row is locked and the lease checked first, so `persist` runs only while the job is ours. A process
+        that stands still meanwhile loses its connection, and with it the transaction and the lock.
         """
         parameters = (lease.job_id, lease.token, Jsonb(result))
         if persist is None:
             await self._write(_COMPLETE, parameters)
             return
-        async with self._pool.connection() as connection, connection.transaction():
-            try:
+        try:
+            async with self._pool.connection() as connection, connection.transaction():
                 await connection.execute(_COMPLETE, parameters)
-            except psycopg.DatabaseError as error:
-                raise _typed(error) from None
-            await persist(connection)
+                await persist(connection)
+        except psycopg.DatabaseError as error:
+            raise _typed(error) from None
 
     async def continue_(self, lease: Lease, after_s: float, reason: str | None = None) -> None:
         """Gives the slot back with the checkpoint kept; due again after `after_s` seconds, the attempt not counted."""
@@ -134,7 +135,12 @@ class JobStore:
 
 
 def _typed(error: psycopg.DatabaseError) -> Exception:
-    """The database's refusal of a token as `LeaseLost`; any other error as it is."""
+    """The database's refusal of a token as `LeaseLost`; any other error as it is.
+
+    A transaction that stood still for too long has cost its connection, and is told as one that was lost.
+    """
+    if isinstance(error, psycopg.errors.IdleInTransactionSessionTimeout):
+        return psycopg.OperationalError(str(error))
     if error.sqlstate == _LEASE_NOT_HELD:
         return LeaseLost(error.diag.message_primary or "the lease is not held any more")
     return error

@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from psycopg import AsyncConnection
 
-from shared.db import create_pool
+from shared.db import Pool, create_pool
 from shared.engine.outcome import Done, Outcome
 from shared.engine.runner import AttemptEnd, Handler, JobContext, run_attempt
 from shared.engine.store import JobStore
@@ -90,3 +91,29 @@ async def test_a_silent_database_stops_the_handler_when_the_lease_is_over(wired:
     assert await attempt == AttemptEnd.LEASE_LOST
     assert handler.stopped_after_s is not None
     assert handler.stopped_after_s < 3
+
+
+async def test_a_worker_frozen_while_it_completes_does_not_keep_the_job_locked(
+    run: Run, jobs: Jobs, pool: Pool
+) -> None:
+    job_id = await jobs.enqueue()
+    times = 0
+
+    async def is_unlocked() -> bool:
+        cursor = await jobs.connection.execute("select from jobs where id = %s for update skip locked", (job_id,))
+        return bool(await cursor.fetchall())
+
+    async def handler(_: JobContext) -> Outcome:
+        async def persist(connection: AsyncConnection[Any]) -> None:
+            nonlocal times
+            times += 1
+            if times == 1:
+                await connection.execute("set local idle_in_transaction_session_timeout = '200ms'")
+                assert not await is_unlocked()
+                await eventually(is_unlocked)
+
+        return Done({"kept": True}, persist)
+
+    assert await run(handler, job_id) == AttemptEnd.COMPLETED
+    assert times == 2
+    assert await pool.fetch("show idle_in_transaction_session_timeout") == [("15s",)]
