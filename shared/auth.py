@@ -108,7 +108,10 @@ def _rsa_keys(document: str) -> dict[str, jwt.PyJWK]:
 
 
 class Callers:
-    """Those who may call one worker: service accounts `invokers`, with a token of `issuer` made for `audience`."""
+    """Those who may call one worker: service accounts `invokers`, with a token of `issuer` made for `audience`.
+
+    A token that was found good is taken on memory for five minutes, and never past its end.
+    """
 
     def __init__(
         self,

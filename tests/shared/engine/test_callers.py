@@ -20,7 +20,7 @@ from shared.engine.outcome import Done, Outcome
 from shared.engine.runner import JobContext
 from shared.engine.worker import WorkerSettings, create_worker_app
 from tests.conftest import TestDatabases
-from tests.identity_issuer import Issuer, new_key
+from tests.identity_issuer import AUDIENCE, INVOKER, Issuer, new_key
 
 
 async def done(_: JobContext) -> Outcome:
@@ -170,6 +170,21 @@ async def test_a_new_key_is_found_and_an_old_one_forgotten(
     own_issuer.keys = {"second": new_key()}
     assert await status(worker, own_issuer.token("second")) == 200
     assert await status(worker, old) == 401
+
+
+async def test_a_token_is_taken_on_memory_for_five_minutes_at_most(own_issuer: Issuer) -> None:
+    now = 0.0
+    keys = auth.SigningKeys(f"{own_issuer.url}/certs", clock=lambda: now)
+    callers = auth.Callers(keys, issuer=own_issuer.url, audience=AUDIENCE, invokers=[INVOKER], clock=lambda: now)
+    token = own_issuer.token()
+    assert (await callers.identify(token)).email == INVOKER
+    own_issuer.keys = {"second": new_key()}
+    now += 200
+    assert await callers.identify(own_issuer.token("second"))
+    assert await callers.identify(token)
+    now += 101
+    with pytest.raises(auth.NotIdentified):
+        await callers.identify(token)
 
 
 async def test_unknown_keys_do_not_make_the_worker_ask_again_and_again(

@@ -4,7 +4,9 @@ import asyncio
 import gzip
 import socket
 import ssl
+import zlib
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +30,10 @@ PAGES = {
     "torn": (gzip.compress(ARTICLE.encode())[:40], GZIP),
     "bomb": (gzip.compress(b"0" * 20_000_000), GZIP),
     "brotli": (b"xx", {**HTML, "Content-Encoding": "br"}),
+    "zstd": (b"xx", {**HTML, "Content-Encoding": "zstd"}),
+    "deflate": (zlib.compress(b"0" * 20_000_000), {**HTML, "Content-Encoding": "deflate"}),
+    "twice": (gzip.compress(gzip.compress(b"0" * 20_000_000)), {**HTML, "Content-Encoding": "gzip, gzip"}),
+    "flood": (b"", {**HTML, "X-Flood": "x" * 100_000}),
     "exact": (b"x" * MAX_BYTES, HTML),
     "large": (b"x" * (MAX_BYTES + 1), HTML),
 }
@@ -87,12 +93,16 @@ class WebSite:
         """A page of PAGES by its name, or what is asked for: /status/404, /type/image/png, /hops/3, /to?where=…"""
         self.requests.append(request)
         name, *arguments = request.path.strip("/").split("/")
-        if name in ("endless", "stalled"):
+        if name == "silent":
+            await self.stall.wait()
+        if name in ("endless", "stalled", "dripping"):
             return await self._streamed(request, name)
         if name == "status":
             return web.Response(status=int(arguments[0]), text="no")
         if name == "hops" and arguments != ["0"]:
             return _moved(f"/hops/{int(arguments[0]) - 1}")
+        if name == "loop":
+            return _moved("/loop")
         if name == "to":
             return _moved(request.query.get("where", ""))
         body, headers = PAGES.get(name, PAGES["article"])
@@ -106,6 +116,10 @@ class WebSite:
         await response.write(b"<html>")
         while name == "endless":  # until the client has had enough
             await response.write(b"x" * 65_536)
+        while name == "dripping" and not self.stall.is_set():
+            await response.write(b"x")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.stall.wait(), 0.02)
         await self.stall.wait()
         return response
 

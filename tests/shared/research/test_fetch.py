@@ -49,8 +49,10 @@ async def test_redirects_are_followed_to_the_final_address(site: WebSite):
     assert (await fetch(site, "/hops/5")).url == site.url("/hops/0")
 
 
-async def test_six_redirects_are_too_many(site: WebSite):
-    assert await reason_for(site.url("/hops/6"), site) == "too_many_redirects"
+@pytest.mark.parametrize("path", ["/hops/6", "/loop"])
+async def test_more_than_five_redirects_are_too_many(site: WebSite, path: str):
+    assert await reason_for(site.url(path), site) == "too_many_redirects"
+    assert len(site.requests) == 6
 
 
 @pytest.mark.parametrize(
@@ -70,6 +72,9 @@ async def test_six_redirects_are_too_many(site: WebSite):
         "https://exa mple.com:x/",
         "https://example.com:99999/",
         "https://[::1/",
+        "https://example.com@127.0.0.1/",
+        "https://127.0.0.1%2f@example.com/",
+        "gopher://127.0.0.1:6379/_FLUSHALL",
         "",
         "https://example.com/" + "x" * 2_100,
     ],
@@ -94,13 +99,33 @@ async def test_an_address_that_is_no_plain_https_address_is_not_even_looked_up(u
         "[64:ff9b::7f00:1]",
         "[fd00::1]",
         "[fe80::1%25eth0]",
+        "[::127.0.0.1]",
+        "[2002:7f00:1::]",
+        "[2002:a9fe:a9fe::1]",
+        "[64:ff9b::a9fe:a9fe]",
+        "１２７.0.0.1",
+        "127。0。0。1",
     ],
 )
 async def test_a_numeric_host_that_is_not_public_is_refused(host: str):
     assert await reason_for(f"https://{host}/") == "address_refused"
 
 
-@pytest.mark.parametrize("host", ["127.1", "2130706433", "0x7f000001", "0177.0.0.1", "localhost", "localhost."])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.1",
+        "2130706433",
+        "0x7f000001",
+        "0x7f.0.0.1",
+        "0177.0.0.1",
+        "017700000001",
+        "127.0.0.1.",
+        "localhost",
+        "localhost.",
+        "ⓛocalhost",
+    ],
+)
 async def test_other_spellings_of_this_machine_lead_nowhere(host: str):
     async with open_fetcher(static_hosts={}, timeout_s=5) as fetcher:
         with pytest.raises(FetchError) as caught:
@@ -130,13 +155,27 @@ async def test_an_unknown_name_is_unreachable():
     assert await reason_for("https://nowhere.example/") == "unreachable"
 
 
-@pytest.mark.parametrize("where", ["https://127.0.0.1/", "https://[::1]/", "https://inside.example/"])
+@pytest.mark.parametrize(
+    "where",
+    ["https://127.0.0.1/", "https://[::1]/", "https://169.254.169.254/", "//10.0.0.7/", "https://inside.example/"],
+)
 async def test_a_redirect_into_the_house_is_refused(site: WebSite, where: str):
     names = NameService(inside_example=["10.0.0.7"])
     assert await reason_for(site.url(f"/to?where={where}"), site, names) == "address_refused"
 
 
-@pytest.mark.parametrize("where", ["http://example.com/", "https://a:b@example.com/", "https://example.com:22/", ""])
+@pytest.mark.parametrize(
+    "where",
+    [
+        "http://example.com/",
+        "http://169.254.169.254/computeMetadata/v1/",
+        "file:///etc/passwd",
+        "data:text/html,x",
+        "https://a:b@example.com/",
+        "https://example.com:22/",
+        "",
+    ],
+)
 async def test_a_redirect_to_something_else_than_https_is_refused(site: WebSite, where: str):
     names = NameService(example_com=["8.8.8.8"])
     assert await reason_for(site.url(f"/to?where={where}"), site, names) == "bad_url"
@@ -175,11 +214,16 @@ async def test_a_page_just_within_the_cap_is_read(site: WebSite):
     assert len((await fetch(site, "/exact")).body) == MAX_BYTES
 
 
-async def test_a_body_that_never_ends_runs_into_the_time_limit(site: WebSite):
-    assert await reason_for(site.url("/stalled"), site, timeout_s=0.3) == "too_slow"
+@pytest.mark.parametrize("path", ["/silent", "/stalled", "/dripping"])
+async def test_an_answer_that_never_ends_runs_into_the_time_limit(site: WebSite, path: str):
+    assert await reason_for(site.url(path), site, timeout_s=0.5) == "too_slow"
 
 
-@pytest.mark.parametrize("path", ["/brotli", "/torn"])
+async def test_a_flood_of_headers_is_not_read(site: WebSite):
+    assert await reason_for(site.url("/flood"), site) == "unreachable"
+
+
+@pytest.mark.parametrize("path", ["/brotli", "/zstd", "/deflate", "/twice", "/torn"])
 async def test_a_body_that_cannot_be_unpacked_is_refused(site: WebSite, path: str):
     assert await reason_for(site.url(path), site) == "bad_encoding"
 
