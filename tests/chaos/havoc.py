@@ -52,7 +52,7 @@ class Havoc:
         self._makers = (self, *others)
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.done: Counter[tuple[str, str]] = Counter()
-        self.hit: set[str] = set()  # processes that had a signal, as `name:pid`
+        self.hit = Counter[str]()  # signals to processes, as `name:pid`
 
     async def make(self, trouble: Trouble) -> None:
         """The trouble from its beginning to its end."""
@@ -206,7 +206,7 @@ class Havoc:
                 # An id in a file may be somebody else's by now: only descendants of the supervisor are ours.
                 if any(parent.pid == self._stack.supervisor_pid for parent in psutil.Process(pid).parents()):
                     os.kill(pid, number)
-                    self.hit.add(f"{name}:{pid}")
+                    self.hit[f"{name}:{pid}"] += 1
                     return pid
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{name} was not running")

@@ -65,6 +65,11 @@ class Hints:
         except httpx.TransportError:
             self.fates["lost with the dispatcher"] += 1
 
+    async def arrived(self) -> None:
+        """Returns when every hint that is to arrive has."""
+        while self._sending:
+            await asyncio.wait(self._sending)
+
     async def close(self) -> None:
         """Waits for nobody: a hint that has not arrived is lost."""
         for task in self._sending:

@@ -102,6 +102,19 @@ MUST_BE_EMPTY: dict[str, LiteralString] = {
         having count(p.id) <> (j.status = 'completed')::integer
           or j.status = 'completed' and j.result #>> '{draft,id}' is distinct from max(p.id::text)
     """,
+    "sequences that did not ask for each of their posts once": """
+        select j.id, j.status, j.result -> 'jobs' as asked_for, array_agg(p.id) as posts
+        from public.jobs j left join public.jobs p on p.batch_id::text = j.result ->> 'batch_id'
+        where j.kind = 'sequence' and j.status = 'completed' group by j.id
+        having array_agg(p.id::text order by p.id::text) is distinct from
+          array(select post ->> 'id' from jsonb_array_elements(j.result -> 'jobs') post order by 1)
+    """,
+    "batches that nobody asked for": """
+        select b.id, b.title from public.job_batches b
+        where b.title <> 'What the chaos suite wants' and not exists (
+          select from public.jobs j
+          where j.kind = 'sequence' and j.status = 'completed' and j.result ->> 'batch_id' = b.id::text)
+    """,
     "limits of concurrent jobs that were passed": """
         with moved as (
           select e.id, j.user_id, e.kind = 'claimed' as begins,

@@ -1,7 +1,7 @@
 """What must hold for money: the ledger against the meter, the limits, and calls whose fate a crash has hidden."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import LiteralString
 
@@ -12,7 +12,7 @@ from tests.supabase.counters import DIFFERENT, LEFT_OVER, MISPRICED
 
 # A gateway lets this many calls be under way at once (MODEL_CONCURRENCY), and there is one in each worker.
 _CALLS_OF_A_WORKER = 16
-_WORKERS = ("template", "blog")
+_WORKERS = ("template", "blog", "sequence")
 _EXACT = Decimal("0.000001")
 
 MUST_BE_EMPTY: dict[str, LiteralString] = {
@@ -93,11 +93,11 @@ _ENDINGS = {
 
 
 async def check_money(
-    database: Database, model: Model, done: Mapping[tuple[str, str], int], hit: Collection[str], report: Report
+    database: Database, model: Model, done: Mapping[tuple[str, str], int], hit: Mapping[str, int], report: Report
 ) -> None:
     """The books balance, no limit is passed, and the ledger is the meter but for calls that a crash has hidden.
 
-    `done` are the troubles that were made, `hit` the processes that had a signal, as `service:pid`.
+    `done` are the troubles that were made, `hit` how often a process had a signal, as `service:pid`.
     """
     for what, query in MUST_BE_EMPTY.items():
         report.expect_none(what, await database.rows(query))
@@ -137,16 +137,18 @@ def blows_on_workers(done: Mapping[tuple[str, str], int]) -> int:
     return of_one + len(_WORKERS) * (hit["emulator"] + hit["postgres"] + hit["switches"])
 
 
-def _explain(unknown: list[Row], hit: Collection[str], model: Model, report: Report) -> None:
+def _explain(unknown: list[Row], hit: Mapping[str, int], model: Model, report: Report) -> None:
     """Each call of unknown cost belongs to a worker that was hit, an emulator that was killed, or an attempt that was
-    cut off by its lease, by a person or by the kill switch.
+    cut off by its lease, by a person or by the kill switch; and no kill hides more calls than can be under way.
     """
     reasons = Counter[str]()
+    hidden = Counter[str]()
     unexplained: list[Row] = []
     for row in unknown:
         service, _, pid = row["worker"].split(":")
         if f"{service}:{pid}" in hit:
             reasons["of workers that were killed, stopped or frozen"] += 1
+            hidden[f"{service}:{pid}"] += 1
         elif any(
             row["created_at"] <= killed_at and read_at <= row["settled_at"] for read_at, killed_at in model.unseen
         ):
@@ -158,6 +160,8 @@ def _explain(unknown: list[Row], hit: Collection[str], model: Model, report: Rep
     for reason, count in reasons.items():
         report.say(f"unknown: {count} {reason}")
     report.expect_none("calls of unknown cost that nothing explains", unexplained)
+    too_many = [each for each in hidden.items() if each[1] > hit[each[0]] * _CALLS_OF_A_WORKER]
+    report.expect_none("workers that lost more calls than their kills can have hidden", too_many)
 
 
 def _compare(key: tuple[str, str], ledger: Row | None, served: Served, unseen: list[Row], report: Report) -> Decimal:

@@ -6,7 +6,7 @@ All of it as the signed-in user that the front end would be, through row level s
 import asyncio
 import json
 import random
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, LiteralString, TypeVar
@@ -17,12 +17,13 @@ from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
 from tests.chaos.database import Database, Row, rows_of
-from tests.chaos.plan import TOPICS, Trouble, Wish, batch_jobs, blog_wishes, echo_wishes
+from tests.chaos.plan import TOPICS, Trouble, Wish, batch_jobs, blog_wishes, echo_wishes, sequence_payload
 from tests.chaos.report import Report
 
 T = TypeVar("T")
 
-_OPEN = {"echo": 30, "blog": 6}
+_BATCH_TITLE = "What the chaos suite wants"
+_OPEN = {"echo": 30, "blog": 4}
 _AT_ONCE = {"echo": 8, "blog": 1}
 _LOOK_EVERY_S = 0.4
 _CANCELLED_AT_ONCE = 3
@@ -38,7 +39,7 @@ _RETRYABLE = """
     from public.jobs where status in ('failed', 'cancelled') order by created_at, id
 """
 _RETRY = "select status from public.retry_job(%s, %s, %s)"
-_ENQUEUE_BATCH = "select id from public.enqueue_batch('What the chaos suite wants', '{}', %s)"
+_ENQUEUE_BATCH = "select id from public.enqueue_batch(%s, '{}', %s)"
 _OPEN_BATCHES = """
     select b.id, b.user_id from public.job_batches b
     where exists (select from public.jobs j where j.batch_id = b.id and j.completed_at is null)
@@ -69,11 +70,15 @@ class People:
             is_open = {row["kind"]: row["open"] for row in await self.database.rows(_OPEN_JOBS)}
             for kind, stream in wishes.items():
                 for _ in range(min(_AT_ONCE[kind], _OPEN[kind] - is_open.get(kind, 0))):
-                    await self._ask(stream)
+                    await self._ask(next(stream))
             await asyncio.sleep(_LOOK_EVERY_S)
 
-    async def _ask(self, stream: Iterator[Wish]) -> None:
-        wish = next(stream)
+    async def ask_for_sequence(self, trouble: Trouble) -> None:
+        """Somebody asks for a series of posts."""
+        await self._ask(Wish("marketing", "sequence", sequence_payload(trouble.seed)))
+        self.report.say("people asked for a sequence")
+
+    async def _ask(self, wish: Wish) -> None:
         user = self.users[wish.person]
 
         async def insert(connection: AsyncConnection[Any]) -> UUID:
@@ -90,9 +95,10 @@ class People:
     async def ask_for_batch(self, trouble: Trouble) -> None:
         """Somebody asks for several jobs at once, some of which wait for others."""
         jobs = batch_jobs(trouble.seed)
+        batch = (_BATCH_TITLE, Jsonb(jobs))
         # They are there already when the news of it was lost with the connection.
         with suppress(psycopg.errors.UniqueViolation):
-            await self.act("marketing", lambda connection: rows_of(connection, _ENQUEUE_BATCH, (Jsonb(jobs),)))
+            await self.act("marketing", lambda connection: rows_of(connection, _ENQUEUE_BATCH, batch))
         self.asked += [UUID(job["id"]) for job in jobs]
         self.report.say(f"people asked for a batch of {len(jobs)} jobs")
 

@@ -10,6 +10,7 @@ from uuid import UUID
 DECK: tuple[tuple[str, str], ...] = (
     *[("kill", "template")] * 3,
     *[("kill", "blog")] * 3,
+    ("kill", "sequence"),
     *[("kill", "dispatcher")] * 2,
     *[("kill", "relay")] * 2,
     *[("kill", "gateway")] * 2,
@@ -31,6 +32,7 @@ DECK: tuple[tuple[str, str], ...] = (
     ("halt_blog", "switches"),
     *[("ask_for_batch", "people")] * 3,
     ("cancel_batch", "people"),
+    ("ask_for_sequence", "people"),
     *[("cancel", "people")] * 2,
     *[("retry", "people")] * 3,
 )
@@ -153,3 +155,10 @@ def batch_jobs(seed: int) -> list[dict[str, Any]]:
         payload = {"topic": chance.choice(TOPICS), "researchLevel": "light"}
         jobs.append({"job_type": "blog_generate", "payload": payload, "after": len(jobs) - 1})
     return [{"id": str(UUID(int=chance.getrandbits(128), version=4)), **job} for job in jobs]
+
+
+def sequence_payload(seed: int) -> dict[str, Any]:
+    """A series of two posts, which may have to be written in order."""
+    chance = random.Random(f"sequence {seed}")
+    in_order = chance.random() < 0.5
+    return {"topic": chance.choice(TOPICS), "count": 2, "researchLevel": "light", "in_order": in_order}

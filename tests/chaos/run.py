@@ -25,7 +25,7 @@ _PEACE_S = 120.0
 
 _KINDS = """
     update public.job_kinds set lease_s = %s, max_attempts = %s, retry_base_s = 0.3, retry_cap_s = 2, daily_quota = null
-    where name in ('echo', 'blog')
+    where name in ('echo', 'blog', 'sequence')
 """
 _LIMITS = "update public.spend_limits set usd = 1000 where scope in ('overall', 'user')"
 # What one person has to make do with.

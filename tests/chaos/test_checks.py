@@ -1,13 +1,14 @@
 """Each check after a run finds what it is for: everything that can go wrong is done to a database where all is well."""
 
 import io
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, LiteralString
+from typing import Any, LiteralString, cast
 from uuid import UUID, uuid4
 
 import httpx
@@ -16,12 +17,14 @@ from psycopg import AsyncConnection
 
 from tests.chaos import job_checks, money_checks, switches
 from tests.chaos.database import Database
+from tests.chaos.havoc import Havoc
 from tests.chaos.job_checks import check_jobs
 from tests.chaos.model import Model, Served, exact
 from tests.chaos.money_checks import check_money
 from tests.chaos.report import Report
 from tests.chaos.run import check_logs
 from tests.chaos.switches import Standstill, check_standstills
+from tests.running_stack import RunningStack
 
 _JOB = """
     insert into public.jobs (id, user_id, job_type, payload, status) values (%s, %s, %s, '{"steps": 2}', 'queued')
@@ -61,6 +64,14 @@ _BREAK: dict[str, LiteralString] = {
     "jobs that did not wait for the job before them": """
         alter table public.jobs disable trigger user;
         update public.jobs set depends_on = (select id from public.jobs where kind = 'blog') where kind = 'echo'
+    """,
+    "sequences that did not ask for each of their posts once": """
+        update public.jobs set kind = 'sequence',
+          result = '{"batch_id": "00000000-0000-0000-0000-000000000001", "jobs": [{"id": "1"}]}'
+        where kind = 'echo'
+    """,
+    "batches that nobody asked for": """
+        insert into public.job_batches (user_id, title) select user_id, 'Nobody' from public.jobs limit 1
     """,
     "limits of concurrent jobs that were passed": """
         insert into public.spend_limits (scope, scope_key, concurrent_jobs)
@@ -172,6 +183,7 @@ async def checked(database_url: str, done: Done) -> Callable[..., Any]:
         breaking: LiteralString | None = None,
         asked: list[UUID] | None = None,
         standstills: list[Standstill] | None = None,
+        hit: dict[str, int] | None = None,
     ) -> list[str]:
         database, report = Database(database_url), Report(io.StringIO())
         if breaking is not None:
@@ -181,7 +193,7 @@ async def checked(database_url: str, done: Done) -> Callable[..., Any]:
             model = Model("", http, served={("model", "text"): metered})
             await check_jobs(database, asked or done.jobs, report)
             await check_standstills(database, standstills or [], report)
-            await check_money(database, model, {}, (), report)
+            await check_money(database, model, {}, hit or {}, report)
         return [finding.what for finding in report.findings]
 
     return check
@@ -205,6 +217,14 @@ async def test_a_confirmed_job_that_is_gone_is_found(checked: Callable[..., Any]
     assert await checked(asked=[*done.jobs, uuid4()]) == ["jobs whose insert was confirmed are gone"]
 
 
+async def test_a_kill_explains_the_calls_that_were_under_way_and_no_more(checked: Callable[..., Any]):
+    for calls, explained in ((16, True), (1, False)):
+        lose = _ANOTHER_CALL + "'n' || random(), 'abandoned', day, reserved_usd, 0 from public.model_calls"
+        found = await checked(cast("LiteralString", f"{lose}, generate_series(1, {calls})"), hit={"echo:1": 1})
+        assert not any("that nothing explains" in what for what in found)
+        assert explained != any("than their kills can have hidden" in what for what in found)
+
+
 @pytest.mark.parametrize("kind", ["*", "echo"])
 async def test_work_under_a_kill_switch_is_found(checked: Callable[..., Any], done: Done, kind: str):
     long_ago = done.began_at - timedelta(seconds=switches.STOPS_WITHIN_S)
@@ -225,3 +245,16 @@ def test_a_defect_in_a_log_is_found(tmp_path: Path):
     report = Report(io.StringIO())
     check_logs(tmp_path, report)
     assert [finding.what for finding in report.findings] == ["the log of blog tells of a defect"]
+
+
+async def test_a_zombie_that_writes_is_found(database_url: str, connection: AsyncConnection[Any], done: Done):
+    await connection.execute(
+        "update public.jobs set status = 'queued', completed_at = null where id = %s", (done.jobs[0],)
+    )
+    database, report = Database(database_url), Report(io.StringIO())
+    [job] = await database.rows("select id, lease_token, checkpoint_data from public.claim_job(%s, 'c')", done.jobs[0])
+    stack, model = RunningStack(Path("/none")), Model("", httpx.AsyncClient(verify=False))
+    havoc = Havoc(stack, database, model, report)
+    await database.rows("""update public.jobs set checkpoint_data = '{"of": "a zombie"}' where id = %s""", job["id"])
+    await havoc._check_zombie(job, time.monotonic())
+    assert [finding.what for finding in report.findings] == ["a zombie wrote to a job that another attempt holds"]
