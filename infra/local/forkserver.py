@@ -103,7 +103,8 @@ def _become(order: dict[str, Any], descriptors: list[int]) -> NoReturn:
         os.close(log)
         report, *sockets = descriptors
         os.environ.update(order["env"])
-        os.environ.update({name: str(fd) for name, fd in zip(order["socket_names"], sockets[1:], strict=True)})
+        names = order["socket_names"]  # of the last sockets
+        os.environ.update({name: str(fd) for name, fd in zip(names, sockets[len(sockets) - len(names) :], strict=True)})
         os.write(report, str(os.getpid()).encode())
         os.close(report)
         code = _RUNNERS[order["runner"]](order, sockets)

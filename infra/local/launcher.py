@@ -26,8 +26,8 @@ _FEW_IMPORTS = 10
 @dataclass(frozen=True)
 class Program:
     """What a process runs: `web` is an ASGI factory `module:function` on a listening socket, `coroutine` an async
-    function without arguments. `env` comes on top of the supervisor's own environment. Further sockets are handed over
-    in the environment variables that name them.
+    function without arguments. `env` comes on top of the supervisor's own environment. The last of the sockets are
+    handed over in the environment variables that name them.
     """
 
     name: str

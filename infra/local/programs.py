@@ -12,6 +12,7 @@ from infra.local.services import DISPATCHER
 from infra.local.state import StateDir
 
 EMULATOR_WEB = "emulator-web"
+MAIL = "mail"
 
 
 class Addresses:
@@ -19,7 +20,7 @@ class Addresses:
 
     def __init__(self, state: StateDir, services: Sequence[str]) -> None:
         remembered: dict[str, int] = state.read("ports.json") or {}
-        names = ["gateway", "emulator", EMULATOR_WEB, *services]
+        names = ["gateway", "emulator", EMULATOR_WEB, MAIL, *services]
         self.sockets = {name: listen(remembered.get(name)) for name in names}
         self.ports: dict[str, int] = {name: bound.getsockname()[1] for name, bound in self.sockets.items()}
         self.ports["postgres"] = free_port(remembered.get("postgres"))
@@ -72,6 +73,11 @@ class Programs:
         target = "infra.local.emulator.app:create_app"
         return Program("emulator", "web", target, env, sockets, ["EMULATOR_WEB_FD"])
 
+    def mail(self) -> Program:
+        """The mail server that keeps what it is given."""
+        env = {"MAIL_DIR": str(self.state.mail)}
+        return Program(MAIL, "coroutine", "infra.local.mail:main", env, [self.addresses.sockets[MAIL]], ["MAIL_FD"])
+
     def seed(self) -> Program:
         env = {
             "DATABASE_URL": self.database_url,
@@ -97,6 +103,11 @@ class Programs:
                 "DELIVERY": "http",
                 "SWEEP_INTERVAL_S": "1.5",
                 "IDENTITY_TOKEN_URL": token_url(self.addresses.url("gateway")),
+                "SMTP_HOST": LOOPBACK,
+                "SMTP_PORT": str(self.addresses.ports[MAIL]),
+                "SMTP_SECURITY": "none",
+                "NOTICES_FROM": "notices@lifetrek.test",
+                "SLACK_WEBHOOK_URL": f"{self.addresses.url('emulator')}/__slack/incoming",
             }
         else:
             env |= worker_settings(self.addresses.url("gateway"), self.addresses.url(name))

@@ -59,6 +59,7 @@ class Stack:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._start_gateway_and_seed())
             tasks.create_task(self._start(self._process(self._programs.relay())))
+            tasks.create_task(self._start(self._process(self._programs.mail())))
             tasks.create_task(self._start(self._process(self._programs.emulator(), "/healthz")))
             for name in self._services:
                 tasks.create_task(self._start(self._process(self._programs.service(name), "/readyz")))
@@ -131,7 +132,7 @@ class Stack:
         self._state.write("stack.json", self._description())
 
     def _description(self) -> dict[str, Any]:
-        order = ["postgres", "relay", "gateway", "emulator", *self._services]
+        order = ["postgres", "relay", "gateway", "emulator", "mail", *self._services]
         processes = sorted(self._supervisor.processes, key=lambda process: order.index(process.name))
         return {
             "database_url": self._cluster.url(),
@@ -141,6 +142,8 @@ class Stack:
             "anon_key": self._keys.anon_key,
             "service_key": self._keys.service_key,
             "model_url": self._addresses.url("emulator"),
+            "mail_dir": str(self._state.mail),
+            "slack_dir": str(self._state.slack),
             "users": self._state.read("users.json") or [],
             "processes": [
                 {"name": each.name, "pid": each.pid, "port": each.port, "log": str(self._state.log(each.name))}

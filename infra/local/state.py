@@ -51,6 +51,16 @@ class StateDir:
     def postgres(self) -> Path:
         return self.path / "postgres"
 
+    @property
+    def mail(self) -> Path:
+        """Folder with every mail that the stack has sent, as `.eml`."""
+        return self.path / "mail"
+
+    @property
+    def slack(self) -> Path:
+        """Folder with every message that the stack has posted to Slack, as JSON."""
+        return self.path / "slack"
+
     def log(self, name: str) -> Path:
         """Log file of a process."""
         return self.logs / f"{name}.log"
@@ -66,7 +76,7 @@ class StateDir:
         if user is not None:
             os.chown(self.path, -1, user.pw_gid)
         self.path.chmod(0o700 if user is None else 0o710)
-        for folder in ("logs", "imports"):
+        for folder in ("logs", "imports", "mail", "slack"):
             (self.path / folder).mkdir(mode=0o700, exist_ok=True)
 
     def open_log(self, name: str) -> int:

@@ -9,6 +9,7 @@ import psycopg
 from fastapi import Depends, FastAPI, Request
 from starlette.requests import ClientDisconnect
 
+from services.dispatcher.notices import Notifier, create_senders
 from services.dispatcher.routing import Router
 from services.dispatcher.settings import DispatcherSettings
 from services.dispatcher.sweep import Sweeper
@@ -20,6 +21,7 @@ from shared.engine.delivery import Delivery, HttpDelivery
 from shared.engine.service_app import Refusal, create_service_app, refusals
 from shared.engine.store import JobStore
 from shared.logs import configure_logging
+from shared.notify.outbox import Outbox
 
 DATABASE_TIMEOUT_S = 3
 
@@ -35,6 +37,7 @@ def create_app(settings: DispatcherSettings | None = None, delivery: Delivery | 
     delivery = delivery or _create_delivery(settings)
     router = Router(store, delivery)
     sweeper = Sweeper(store, router)
+    notifier = Notifier(Outbox(pool), create_senders(settings))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
@@ -43,19 +46,20 @@ def create_app(settings: DispatcherSettings | None = None, delivery: Delivery | 
             await stack.enter_async_context(delivery.running())
             loops = [router.run()]
             if settings.sweep_interval_s:
-                loops.append(sweeper.run(settings.sweep_interval_s))
+                loops += [sweeper.run(settings.sweep_interval_s), notifier.run(settings.sweep_interval_s)]
             tasks = [asyncio.create_task(loop) for loop in loops]
             yield
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await notifier.finish()
 
     app = create_service_app("dispatcher", lifespan=lifespan, is_ready=store.is_ready)
-    _add_routes(app, _secrets(settings), router, sweeper)
+    _add_routes(app, _secrets(settings), router, sweeper, notifier)
     return app
 
 
-def _add_routes(app: FastAPI, secrets: list[bytes], router: Router, sweeper: Sweeper) -> None:
+def _add_routes(app: FastAPI, secrets: list[bytes], router: Router, sweeper: Sweeper, notifier: Notifier) -> None:
     door = [Depends(for_those_who_know(secrets))]
 
     @app.post(
@@ -76,11 +80,14 @@ def _add_routes(app: FastAPI, secrets: list[bytes], router: Router, sweeper: Swe
 
     @app.post("/sweep", dependencies=door, responses=refusals(401, 503))
     async def sweep() -> dict[str, Any]:
-        """Sweeps now; answers how many jobs were due."""
+        """Sweeps now, then sends the notices that are due; answers how many jobs were due."""
         try:
-            return {"due": await sweeper.sweep()}
+            due = await sweeper.sweep()
+            # Within the request, since the cloud takes the CPU away after the response.
+            await notifier.send_due()
         except psycopg.Error:
             raise Refusal(503, "database_unavailable", "The database cannot be reached. Try again.") from None
+        return {"due": due}
 
 
 def _secrets(settings: DispatcherSettings) -> list[bytes]:

@@ -88,6 +88,22 @@ public.admin_permissions select  -    0     0     0         0     all   all
 public.admin_permissions insert  -    -     -     -         -     -     ok
 public.admin_permissions update  -    -     -     -         -     -     all
 public.admin_permissions delete  -    -     -     -         -     -     all
+public.notification_preferences select  -    own   own   0         0     all   all
+public.notification_preferences insert  -    ok    ok    ok        ok    ok    -
+public.notification_preferences update  -    own   own   0         0     0     -
+public.notification_preferences delete  -    own   own   0         0     0     -
+public.notices           select  -    own   own   0         0     all   all
+public.notices           insert  -    -     -     -         -     -     -
+public.notices           update  -    -     -     -         -     -     -
+public.notices           delete  -    -     -     -         -     -     -
+public.notice_deliveries select  -    own   own   0         0     all   all
+public.notice_deliveries insert  -    -     -     -         -     -     -
+public.notice_deliveries update  -    -     -     -         -     -     -
+public.notice_deliveries delete  -    -     -     -         -     -     -
+engine.batch_ends        select  -    -     -     -         -     -     -
+engine.batch_ends        insert  -    -     -     -         -     -     -
+engine.batch_ends        update  -    -     -     -         -     -     -
+engine.batch_ends        delete  -    -     -     -         -     -     -
 engine.settings          select  -    -     -     -         -     -     -
 engine.settings          insert  -    -     -     -         -     -     -
 engine.settings          update  -    -     -     -         -     -     -
@@ -125,6 +141,8 @@ public.due_jobs          -    -             yes
 public.reserve_call      -    -             yes
 public.settle_call       -    -             yes
 public.fail_call         -    -             yes
+public.claim_notices     -    -             yes
+public.settle_notice     -    -             yes
 public.sync_catalog      -    -             -
 engine.caller_role       yes  yes           yes
 engine.app_role          yes  yes           yes
@@ -155,6 +173,10 @@ INSERTS = {
     "public.app_config": "values ('mine', 'x')",
     "public.admin_users": "values (%(me)s)",
     "public.admin_permissions": "values ('me@example.test')",
+    "public.notification_preferences": "(user_id) values (%(me)s) on conflict do nothing",
+    "public.notices": "(dedup_key, kind, subject, body) values ('k', 'spend_alarm', 's', 'b')",
+    "public.notice_deliveries": "(notice_id, user_id, channel) select max(id), %(me)s, 'slack' from notices",
+    "engine.batch_ends": "(batch_id) values (gen_random_uuid())",
     "engine.settings": "values ('webhook_secret', 'x')",
     "engine.spend_counters": "values ('overall', '*', now())",
     "engine.running_jobs": "values (%(job)s, %(me)s, 'echo')",
@@ -182,6 +204,13 @@ def fill(connection: Connection[Any]) -> dict[str, Any]:
         one(
             "insert into blog_posts (title, slug, job_id, user_id) values ('Draft', %s, %s, %s)",
             (owner, job, people[owner]),
+        )
+        one("insert into notification_preferences (user_id) values (%s)", (people[owner],))
+        one(
+            "with told as (insert into notices (dedup_key, kind, user_id, job_id, subject, body)"
+            " values (%s, 'job_failed', %s, %s, 'Failed', 'It failed.') returning id, user_id)"
+            " insert into notice_deliveries (notice_id, user_id, channel) select id, user_id, 'email' from told",
+            (owner, people[owner], job),
         )
         people["job"] = job
     one("insert into blog_posts (title, slug, status) values ('Published', 'published', 'published')")

@@ -1,8 +1,8 @@
-"""The emulator as one process: the Gemini API over http and the small local web over https.
+"""The emulator as one process: the Gemini API and a Slack webhook over http, and the small local web over https.
 
-Environment: EMULATOR_STATE_DIR holds the web's certificates; EMULATOR_WEB_FD is a listening socket for the web, or
-EMULATOR_WEB_PORT a port on 127.0.0.1. Without either there is no web, only the API. EMULATOR_PRICES is another price
-table.
+Environment: EMULATOR_STATE_DIR holds the web's certificates, and in `slack/` the messages posted; EMULATOR_WEB_FD is a
+listening socket for the web, or EMULATOR_WEB_PORT a port on 127.0.0.1. Without either there is no web, only the API.
+EMULATOR_PRICES is another price table.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from infra.local.emulator.faults import Faults
 from infra.local.emulator.generate import warm_up
 from infra.local.emulator.meter import Meter
 from infra.local.emulator.prices import DEFAULT_TABLE, Prices
+from infra.local.emulator.slack import create_slack_router
 from infra.local.emulator.web import CertificateFiles, create_web_app, prepare
 
 
@@ -63,6 +64,7 @@ def create_app(settings: EmulatorSettings | None = None) -> FastAPI:
     app.state.emulator = emulator
     # The API's own paths first: `/{version}/models` would take them.
     app.include_router(create_control_router(emulator))
+    app.include_router(create_slack_router(settings.state_dir / "slack"))
     app.include_router(create_router(emulator))
     return app
 

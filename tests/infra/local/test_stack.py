@@ -24,6 +24,8 @@ FIELDS = [
     "anon_key",
     "service_key",
     "model_url",
+    "mail_dir",
+    "slack_dir",
     "users",
     "processes",
 ]
@@ -56,7 +58,7 @@ def status_of(url: str) -> int:
 def test_stack_json_says_where_everything_is(mine):
     description = mine.description
     assert list(description) == FIELDS
-    assert list(mine.pids) == ["postgres", "relay", "gateway", "emulator", *SERVICES]
+    assert list(mine.pids) == ["postgres", "relay", "gateway", "emulator", "mail", *SERVICES]
     assert all(psutil.pid_exists(pid) for pid in mine.pids.values())
     assert mine.ports["relay"] is None
     assert description["dispatcher_url"] == mine.url("dispatcher")
@@ -156,7 +158,7 @@ def test_an_unknown_service_is_refused_by_name(start_stack):
     assert "dispatcher, template" in refused.stderr
 
 
-@pytest.mark.parametrize("name", ["relay", "gateway", "emulator", "dispatcher", "template"])
+@pytest.mark.parametrize("name", ["relay", "gateway", "emulator", "mail", "dispatcher", "template"])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_process_that_dies_is_replaced_and_stack_json_follows(mine, name, number):
     others = {key: pid for key, pid in mine.pids.items() if key != name}
@@ -164,7 +166,7 @@ def test_a_process_that_dies_is_replaced_and_stack_json_follows(mine, name, numb
     replaced = poll(lambda: mine.pids[name] != dead and mine.pids[name])
     assert psutil.Process(replaced).is_running()
     assert {key: pid for key, pid in mine.pids.items() if key != name} == others
-    if mine.ports[name]:
+    if mine.ports[name] and name != "mail":
         assert status_of(mine.url(name) + "/healthz") == 200
 
 
@@ -224,7 +226,7 @@ def test_two_ups_at_once_make_one_stack(other):
 
 def test_two_stacks_run_side_by_side(mine, other):
     other.up(["template"])
-    assert list(other.pids) == ["postgres", "relay", "gateway", "emulator", "template"]
+    assert list(other.pids) == ["postgres", "relay", "gateway", "emulator", "mail", "template"]
     assert other["dispatcher_url"] is None
     assert not {port for port in mine.ports.values() if port} & {port for port in other.ports.values() if port}
     for secret in ("webhook_secret", "service_key", "database_url"):
