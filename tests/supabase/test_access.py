@@ -195,9 +195,8 @@ def fill(connection: Connection[Any]) -> dict[str, Any]:
         for actor in (*ACTORS, "chief")
     }
     for owner in ("owner", "other"):
-        job = one("insert into jobs (user_id, job_type) values (%s, 'echo') returning id", (people[owner],)).fetchone()[
-            0
-        ]
+        inserted = one("insert into jobs (user_id, job_type) values (%s, 'echo') returning id", (people[owner],))
+        (job,) = inserted.fetchone()
         one("insert into job_batches (user_id, title) values (%s, 'Three posts')", (people[owner],))
         token = one("select lease_token from claim_job(%s, 'w')", (job,)).fetchone()[0]
         one("select reserve_call(%s, %s, 'k', 's', 'text', 'm', 'p@1', 0.1)", (job, token))
@@ -205,14 +204,13 @@ def fill(connection: Connection[Any]) -> dict[str, Any]:
             "insert into blog_posts (title, slug, job_id, user_id) values ('Draft', %s, %s, %s)",
             (owner, job, people[owner]),
         )
-        one("insert into notification_preferences (user_id) values (%s)", (people[owner],))
-        one(
-            "with told as (insert into notices (dedup_key, kind, user_id, job_id, subject, body)"
-            " values (%s, 'job_failed', %s, %s, 'Failed', 'It failed.') returning id, user_id)"
-            " insert into notice_deliveries (notice_id, user_id, channel) select id, user_id, 'email' from told",
-            (owner, people[owner], job),
-        )
         people["job"] = job
+    one("insert into notification_preferences (user_id) select distinct user_id from jobs")
+    one(
+        "insert into notices (dedup_key, kind, user_id, subject, body)"
+        " select id, 'job_failed', user_id, '', '' from jobs"
+    )
+    one("insert into notice_deliveries (notice_id, user_id, channel) select id, user_id, 'email' from notices")
     one("insert into blog_posts (title, slug, status) values ('Published', 'published', 'published')")
     for table in ("products", "product_catalog"):
         one(sql.SQL("insert into {} (name) values ('Parafuso')").format(sql.Identifier(table)))
