@@ -146,35 +146,39 @@ begin
   return new;
 end $$;
 
--- All jobs that wait for this one, through however many others. None of them has run since this one was not completed.
-create function engine.dependents_of(job_id uuid) returns setof uuid
-language sql stable set search_path = '' set enable_seqscan = off as $$
-  with recursive dependent as (
-    select j.id from public.jobs j where j.depends_on = dependents_of.job_id
-    union
-    select j.id from public.jobs j join dependent d on j.depends_on = d.id
-  )
-  select d.id from dependent d
-$$;
+-- All jobs that wait for this one, through however many others; those that failed because of it alone when `stranded` is asked for.
+-- None of them has run since this one was not completed. (Level by level, with lists of ids: that reads the index whatever the statistics say.)
+create function engine.dependents_of(job_id uuid, stranded boolean default false) returns uuid[]
+language plpgsql set search_path = '' as $$
+declare
+  level uuid[] := array[job_id];
+  found_so_far uuid[] := '{}';
+begin
+  loop
+    level := array(
+      select j.id from public.jobs j where j.depends_on = any (level)
+        and (not stranded or j.status = 'failed' and j.error_detail ->> 'code' = 'dependency_failed'));
+    exit when cardinality(level) = 0;
+    found_so_far := found_so_far || level;
+  end loop;
+  return found_so_far;
+end $$;
 
-create function engine.fail_dependents(job public.jobs) returns void
+create function engine.fail_dependents(job public.jobs, dependents uuid[]) returns void
 language plpgsql set search_path = '' as $$
 begin
-  with recursive waiting as (
-    select j.id, j.depends_on from public.jobs j where j.depends_on = job.id and j.status = 'queued'
-    union all
-    select j.id, j.depends_on from public.jobs j join waiting w on j.depends_on = w.id where j.status = 'queued'
-  ), told as (
+  with told as (
     select w.id, jsonb_build_object('code', 'dependency_failed', 'stage', null, 'slide_index', null, 'retryable', true,
       'depends_on', w.depends_on, 'message', format(
         'This job waits for no. %s of its batch, %s%s, which %s. Retry that job: this one then waits for it again.',
         d.batch_order, k.title, coalesce(' "' || left(coalesce(d.payload ->> 'topic', d.payload ->> 'title'), 100) || '"', ''),
         case when d.id <> job.id then 'could not run either' when job.status = 'cancelled' then 'was cancelled' else 'failed' end)) as detail
-    from waiting w join public.jobs d on d.id = w.depends_on join public.job_kinds k on k.name = d.kind
+    from public.jobs w join public.jobs d on d.id = w.depends_on join public.job_kinds k on k.name = d.kind
+    where w.id = any (dependents) and w.status = 'queued'
   ), failed as (
     update public.jobs j set
       status = 'failed', error = t.detail ->> 'message', error_detail = t.detail, completed_at = clock_timestamp(), updated_at = clock_timestamp()
-    from told t where j.id = t.id and j.status = 'queued'
+    from told t where j.id = t.id and j.id = any (dependents)
     returning j.id, j.attempts, j.error_detail, j.batch_order
   )
   insert into public.job_events (job_id, kind, actor, attempt, detail)
@@ -183,17 +187,13 @@ end $$;
 
 create function engine.requeue_dependents(job public.jobs) returns void
 language plpgsql set search_path = '' as $$
+declare
+  stranded constant uuid[] := engine.dependents_of(job.id, stranded => true);
 begin
-  with recursive stranded as (
-    select j.id from public.jobs j
-    where j.depends_on = job.id and j.status = 'failed' and j.error_detail ->> 'code' = 'dependency_failed'
-    union all
-    select j.id from public.jobs j join stranded s on j.depends_on = s.id
-    where j.status = 'failed' and j.error_detail ->> 'code' = 'dependency_failed'
-  ), waiting as (
+  with waiting as (
     update public.jobs j set
       status = 'queued', attempts = 0, error = null, error_detail = null, completed_at = null, updated_at = clock_timestamp()
-    from stranded s where j.id = s.id
+    where j.id = any (stranded)
     returning j.id, j.batch_order
   )
   insert into public.job_events (job_id, kind, actor, attempt, detail)
@@ -203,7 +203,15 @@ end $$;
 -- What the end or the retry of a job means for the jobs that wait for it.
 create function engine.after_batch_job_moved() returns trigger
 language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
+declare
+  dependents uuid[];
 begin
+  if new.status = old.status or not (new.status in ('completed', 'failed', 'cancelled') or old.status in ('failed', 'cancelled')) then
+    return null;  -- claimed, or given back
+  end if;
+  if current_setting('engine.dependents', true) = 'off' then
+    return null;
+  end if;
   if new.status = 'completed' then
     perform engine.send_hint('UPDATE', (
       select jsonb_agg(jsonb_build_object('id', j.id, 'kind', j.kind, 'service', k.service) order by j.batch_order)
@@ -216,19 +224,25 @@ begin
     raise exception using errcode = 'PT409', message = format('This job waits for no. %s of its batch, which has not succeeded.',
       (select j.batch_order from public.jobs j where j.id = new.depends_on)), hint = 'Retry that job; then this one can run.';
   end if;
+  if coalesce(new.error_detail, old.error_detail) ->> 'code' = 'dependency_failed' then
+    return null;  -- moved with the job that it waits for, and so were those that wait for it
+  end if;
+  dependents := engine.dependents_of(new.id);
+  if cardinality(dependents) = 0 then
+    return null;
+  end if;
   -- Whatever their status: one that is just being retried is seen as it stands afterwards.
-  perform from public.jobs j where j.id in (select engine.dependents_of(new.id)) order by j.batch_order for no key update;
+  perform from public.jobs j where j.id = any (dependents) order by j.batch_order for no key update;
   if new.status = 'queued' then
     perform engine.requeue_dependents(new);
   else
-    perform engine.fail_dependents(new);
+    perform engine.fail_dependents(new, dependents);
   end if;
   return null;
 end $$;
 
-create trigger after_batch_job_moved after update on public.jobs for each row
-  when (new.batch_id is not null and new.status <> old.status
-    and (new.status in ('completed', 'failed', 'cancelled') or old.status in ('failed', 'cancelled')))
+-- A short condition, since every statement parses it anew; heartbeats and checkpoints do not even come to it.
+create trigger after_batch_job_moved after update of status on public.jobs for each row when (new.batch_id is not null)
   execute function engine.after_batch_job_moved();
 
 revoke execute on all functions in schema engine from public;

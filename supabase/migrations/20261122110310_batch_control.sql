@@ -47,12 +47,13 @@ begin
     raise exception using errcode = 'PT404', message = 'There is no such batch, or it is not yours.';
   end if;
   perform engine.lock_batch(batch.id);
-  -- All rows first: whoever holds spending counters must not wait for a job.
-  open_jobs := array(select j.id from public.jobs j where j.batch_id = batch.id and j.status in ('queued', 'processing')
-    order by j.batch_order for no key update);
+  -- All rows first: whoever holds spending counters must not wait for a job. Ended ones too, for one may just be being retried.
+  perform from public.jobs j where j.batch_id = batch.id order by j.batch_order for no key update;
+  open_jobs := array(select j.id from public.jobs j where j.batch_id = batch.id and j.status in ('queued', 'processing') order by j.batch_order);
   foreach open_job in array open_jobs loop
     perform engine.abandon_calls(open_job);
   end loop;
+  perform set_config('engine.dependents', 'off', true);  -- they are among these
   with cancelled as (
     update public.jobs j set
       status = 'cancelled', completed_at = clock_timestamp(), lease_token = null, lease_expires_at = null, updated_at = clock_timestamp()
@@ -61,6 +62,7 @@ begin
   )
   insert into public.job_events (job_id, kind, actor, attempt)
   select c.id, 'cancelled', engine.actor(), c.attempts from cancelled c order by c.batch_order;
+  perform set_config('engine.dependents', 'on', true);
   update public.job_batches b set cancelled_at = coalesce(b.cancelled_at, clock_timestamp()) where b.id = batch.id returning * into batch;
   return batch;
 end $$;

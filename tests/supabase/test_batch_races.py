@@ -129,6 +129,18 @@ async def test_failing_a_job_against_one_that_comes_to_wait_for_it(desk, pair):
         assert ended == ["failed"] * (2 if joined == "queued" else 1)
 
 
+async def test_cancelling_a_batch_against_retrying_a_job_that_waits(desk, pair):
+    for seed in range(ROUNDS):
+        batch = await enqueue(desk, chain(2))
+        await desk.worker.execute(CANCEL, (batch.jobs[1],))
+        await race(
+            lambda batch=batch: value(pair[0], CANCEL_BATCH, batch.id),
+            lambda batch=batch: value(pair[1], RETRY, batch.jobs[1]),
+            seed=seed,
+        )
+        assert await statuses(desk, batch) == ["cancelled"] * 2
+
+
 async def test_cancelling_a_batch_against_jobs_that_come_in(desk, pair):
     for seed in range(ROUNDS):
         batch = await enqueue(desk, chain(1))

@@ -127,6 +127,17 @@ async def test_a_sweep_reads_what_is_due_and_not_what_is_scheduled_for_later(his
     assert "Rows Removed by Filter" not in text
 
 
+async def test_the_time_until_the_next_job_is_read_from_the_index(history):
+    await rows(history.worker, "select seconds_to_next_due()")
+    before = await scans(history)
+    hits = "select idx_tup_read from pg_stat_user_indexes where indexrelname = 'jobs_open'"
+    read = await value(history.root, hits)
+    for _ in range(10):
+        assert await value(history.worker, "select seconds_to_next_due()") > 0
+    assert (await scans(history))["jobs"] == before["jobs"]
+    assert await value(history.root, hits) - read <= 10
+
+
 async def test_claims_heartbeats_and_checkpoints_stay_on_the_page(history):
     query = "select n_tup_upd, n_tup_hot_upd from pg_stat_user_tables where relname = 'jobs'"
 
