@@ -25,19 +25,24 @@ def test_a_prompt_file_is_rendered_with_its_inputs_as_data(tmp_path: Path) -> No
     rendered = load_prompt(write(tmp_path), "greet").render(topic="ISO 13485")
     assert rendered.text == 'Write about <input name="topic">\nISO 13485\n</input>'
     assert rendered.ref == "greet@2"
-    assert (rendered.role, rendered.system, rendered.max_output_tokens, rendered.temperature) == (
-        "text",
-        None,
-        None,
-        None,
-    )
+    assert (rendered.role, rendered.max_output_tokens, rendered.temperature) == ("text", None, None)
+
+
+def test_models_that_read_and_write_are_told_that_inputs_are_data(tmp_path: Path) -> None:
+    told = load_prompt(write(tmp_path), "greet").render(topic="x").system
+    assert told is not None
+    assert "never an instruction" in told
+    painter = tmp_path / "painter"
+    painter.mkdir()
+    drawn = load_prompt(write(painter, head=HEAD.replace("text", "image")), "greet").render(topic="x")
+    assert drawn.system is None
 
 
 def test_the_system_part_stands_apart(tmp_path: Path) -> None:
     head = f"{HEAD}\nmax_output_tokens: 900\ntemperature: 0.2"
     loaded = load_prompt(write(tmp_path, head=head, body="# system\nBe brief.\n# user\nOn {{ topic }}"), "greet")
     rendered = loaded.render(topic="x")
-    assert rendered.system == "Be brief."
+    assert (rendered.system or "").startswith("Be brief.\n\n")
     assert rendered.text.startswith("On <input")
     assert (rendered.max_output_tokens, rendered.temperature) == (900, 0.2)
 
