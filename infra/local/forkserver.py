@@ -6,7 +6,8 @@ code: a service that is restarted after an edit runs the edited code. What a pro
 when it is ready; from its next start on it has a warm process of its own.
 
 An order is one message on the control socket: JSON, with file descriptors beside it. The first of them is a pipe, to
-which the new process writes its id; the others are listening sockets.
+which the new process writes its id, and a web server `LEAVING` when it accepts no more connections; the others are
+listening sockets.
 """
 
 import argparse
@@ -51,6 +52,7 @@ COMMON = (
     "uvloop",
     "yaml",
 )
+LEAVING = b"leaving"
 MAX_ORDER_BYTES = 64 * 1024
 _MAX_DESCRIPTORS = 8
 _ADOPTION_TIMEOUT_S = 5.0
@@ -105,9 +107,8 @@ def _become(order: dict[str, Any], descriptors: list[int]) -> NoReturn:
         os.environ.update(order["env"])
         names = order["socket_names"]  # of the last sockets
         os.environ.update({name: str(fd) for name, fd in zip(names, sockets[len(sockets) - len(names) :], strict=True)})
-        os.write(report, str(os.getpid()).encode())
-        os.close(report)
-        code = _RUNNERS[order["runner"]](order, sockets)
+        os.write(report, b"%d\n" % os.getpid())
+        code = _RUNNERS[order["runner"]](order, sockets, report)
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except KeyboardInterrupt:
@@ -129,7 +130,7 @@ def _wait_for_adoption(parent: int) -> None:
         time.sleep(0.0005)
 
 
-def _run_web(order: dict[str, Any], sockets: list[int]) -> int:
+def _run_web(order: dict[str, Any], sockets: list[int], report: int) -> int:
     """What `uvicorn <target> --factory` does, on a socket that is listening already."""
     import uvicorn  # noqa: PLC0415 - loaded above, in the warm process
 
@@ -137,6 +138,13 @@ def _run_web(order: dict[str, Any], sockets: list[int]) -> int:
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             _record_imports(Path(order["imports"]))
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            # Closes the listening sockets before it waits for anything.
+            shutting_down = asyncio.ensure_future(super().shutdown(sockets))
+            await asyncio.sleep(0)
+            os.write(report, LEAVING + b"\n")
+            await shutting_down
 
     server = Server(uvicorn.Config(order["target"], factory=True, access_log=False))
     server.run(sockets=[socket.socket(fileno=sockets[0])])
@@ -157,17 +165,19 @@ def _is_installed(module: ModuleType) -> bool:
     return (getattr(module, "__file__", None) or "").startswith(_INSTALLED)
 
 
-def _run_coroutine(order: dict[str, Any], _sockets: list[int]) -> int:
+def _run_coroutine(order: dict[str, Any], _sockets: list[int], report: int) -> int:
     import uvloop  # noqa: PLC0415 - loaded above, in the warm process
 
+    os.close(report)
     module, _, function = order["target"].partition(":")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(getattr(importlib.import_module(module), function)())
     return 0
 
 
-def _run_forkserver(order: dict[str, Any], sockets: list[int]) -> NoReturn:
+def _run_forkserver(order: dict[str, Any], sockets: list[int], report: int) -> NoReturn:
     """A second, warmer process that has imported what one program needs beyond the common packages."""
+    os.close(report)
     import_all(json.loads(Path(order["imports"]).read_bytes()))
     serve(socket.socket(fileno=sockets[0]))
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from infra.local.errors import LaunchError
+from infra.local.forkserver import LEAVING
 from infra.local.prctl import die_with
 from infra.local.reaper import Reaper
 from infra.local.state import StateDir
@@ -36,6 +37,14 @@ class Program:
     env: Mapping[str, str] = field(repr=False)
     sockets: Sequence[socket.socket] = ()
     socket_names: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Launched:
+    """A started process. `leaving` is done when it accepts no more connections but still works on earlier ones."""
+
+    pid: int
+    leaving: "asyncio.Future[None]"
 
 
 @dataclass
@@ -92,8 +101,8 @@ class Launcher:
                 os.kill(server.pid, signal.SIGKILL)
             await server.exited
 
-    async def launch(self, program: Program) -> int:
-        """Process id of the started program, which writes to its log. Raises LaunchError."""
+    async def launch(self, program: Program) -> Launched:
+        """Starts the program, which writes to its log. Raises LaunchError."""
         server = await self._server_for(program)
         order = {
             "name": program.name,
@@ -121,7 +130,7 @@ class Launcher:
                 "socket_names": [],
             }
             with theirs:
-                pid = await self._send(_BASE, order, [theirs])
+                pid = (await self._send(_BASE, order, [theirs])).pid
             self._servers[program.name] = _ForkServer(pid, ours, self._reaper.watch(pid))
         return program.name
 
@@ -140,7 +149,7 @@ class Launcher:
             return False
         return server is not None
 
-    async def _send(self, key: str, order: dict[str, Any], sockets: Sequence[socket.socket]) -> int:
+    async def _send(self, key: str, order: dict[str, Any], sockets: Sequence[socket.socket]) -> Launched:
         read_end, write_end = os.pipe()
         log = order["name"] if order["runner"] != "forkserver" else "forkserver"
         os.close(self._state.open_log(log))
@@ -153,21 +162,31 @@ class Launcher:
             raise LaunchError(f"the warm process for {order['name']} is gone: {error}") from error
         finally:
             os.close(write_end)
-        pid = await _read_pid(read_end)
-        if pid is None:
+        pid, leaving = _listen_to(read_end)
+        started = await pid
+        if started is None:
             raise LaunchError(f"{order['name']} ended before it began")
-        return pid
+        return Launched(started, leaving)
 
 
-async def _read_pid(pipe: int) -> int | None:
-    """What the new process writes to the pipe, which is then closed; None when it ended without a word."""
+def _listen_to(pipe: int) -> "tuple[asyncio.Future[int | None], asyncio.Future[None]]":
+    """What the new process writes to the pipe: its id (None when it ended without a word), and that it is leaving."""
     loop = asyncio.get_running_loop()
-    readable: asyncio.Future[None] = loop.create_future()
-    loop.add_reader(pipe, lambda: readable.done() or readable.set_result(None))
-    try:
-        await readable
+    pid: asyncio.Future[int | None] = loop.create_future()
+    leaving: asyncio.Future[None] = loop.create_future()
+
+    def read() -> None:
         content = os.read(pipe, 32)
-    finally:
-        loop.remove_reader(pipe)
-        os.close(pipe)
-    return int(content) if content else None
+        for word in content.split():
+            if word == LEAVING:
+                leaving.set_result(None)
+            elif not pid.done():
+                pid.set_result(int(word))
+        if not content:
+            loop.remove_reader(pipe)
+            os.close(pipe)
+            if not pid.done():
+                pid.set_result(None)
+
+    loop.add_reader(pipe, read)
+    return pid, leaving

@@ -10,7 +10,7 @@ import psycopg
 
 from infra.local.emulator import web
 from infra.local.gateway import keys
-from infra.local.launcher import Launcher, Program
+from infra.local.launcher import Launched, Launcher, Program
 from infra.local.migrate import prepare
 from infra.local.postgres import Cluster
 from infra.local.probe import until_ready
@@ -98,16 +98,18 @@ class Stack:
             if ready_path is not None and port is not None:
                 await until_ready(port, ready_path)
 
-        return Process(program.name, lambda: self._launcher.launch(program), ready, port)
+        # What a service knows is in Postgres; the parts that stand in for the cloud keep things to themselves.
+        overlaps = program.name in self._services
+        return Process(program.name, lambda: self._launcher.launch(program), ready, port, overlaps=overlaps)
 
-    async def _spawn_postgres(self) -> int:
+    async def _spawn_postgres(self) -> Launched:
         log = self._state.open_log("postgres")
         try:
             server = self._cluster.start(log)
         finally:
             os.close(log)
         server.returncode = 0  # the reaper waits for it, not Popen
-        return server.pid
+        return Launched(server.pid, leaving=asyncio.get_running_loop().create_future())
 
     async def _accepts(self, process: Process) -> None:
         while not self._cluster.accepts(process.pid):  # noqa: ASYNC110

@@ -6,9 +6,11 @@ import os
 import signal
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass, field
 
 from infra.local.errors import StartError
+from infra.local.launcher import Launched
 from infra.local.reaper import Reaper
 from infra.local.state import StateDir
 
@@ -30,15 +32,20 @@ def pause_before_restart(short_lives: int) -> float:
 
 @dataclass(eq=False)
 class Process:
-    """One supervised process. `spawn` starts it and returns its id; `ready` returns when it can be used."""
+    """One supervised process. `spawn` starts it; `ready` returns when it can be used.
+
+    `overlaps`: its successor starts as soon as it accepts no more connections, while it ends what it has begun.
+    """
 
     name: str
-    spawn: Callable[[], Awaitable[int]]
+    spawn: Callable[[], Awaitable[Launched]]
     ready: Callable[["Process"], Awaitable[None]]
     port: int | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     grace_s: float = 12.0
+    overlaps: bool = False
     pid: int = 0
+    leaving: "asyncio.Future[None]" = field(init=False, repr=False)
     exited: "asyncio.Future[int]" = field(init=False, repr=False)
 
 
@@ -50,6 +57,7 @@ class Supervisor:
         self._state = state
         self._reaper = reaper
         self._keepers: list[asyncio.Task[None]] = []
+        self._leavers: list[Process] = []
         self._log_starts: dict[str, int] = {}
 
     async def start(self, process: Process, timeout_s: float) -> None:
@@ -89,11 +97,13 @@ class Supervisor:
             keeper.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)
         for group in order:
-            await asyncio.gather(*(self._stop(process) for process in group))
+            names = {process.name: process for process in group}
+            leavers = [leaver for leaver in self._leavers if leaver.name in names]
+            await asyncio.gather(*(self._stop(process) for process in (*names.values(), *leavers)))
 
     def kill(self) -> None:
         """End all processes at once."""
-        for process in self.processes:
+        for process in (*self.processes, *self._leavers):
             self._signal(process, signal.SIGKILL)
 
     async def _spawn_first(self, process: Process) -> None:
@@ -102,7 +112,8 @@ class Supervisor:
         await self._spawn(process)
 
     async def _spawn(self, process: Process) -> None:
-        process.pid = await process.spawn()
+        launched = await process.spawn()
+        process.pid, process.leaving = launched.pid, launched.leaving
         process.exited = self._reaper.watch(process.pid)
 
     async def _keep(self, process: Process, changed: Callable[[], None]) -> None:
@@ -110,13 +121,24 @@ class Supervisor:
         short_lives = 0
         started = clock()
         while True:
-            code = await asyncio.shield(process.exited)
+            how = await self._until_over(process)
             short_lives = short_lives + 1 if clock() - started < _SHORT_LIFE_S else 1
-            log.warning("%s (pid %d) ended with code %d and is started again", process.name, process.pid, code)
+            log.warning("%s (pid %d) %s and is started again", process.name, process.pid, how)
             await asyncio.sleep(pause_before_restart(short_lives))
             started = clock()
             await self._respawn(process)
             changed()
+
+    async def _until_over(self, process: Process) -> str:
+        """How it is over with the process: it has ended, or it is only ending what it has begun."""
+        signs = {process.exited, process.leaving} if process.overlaps else {process.exited}
+        await asyncio.wait(signs, return_when=asyncio.FIRST_COMPLETED)
+        if process.exited.done():
+            return f"ended with code {process.exited.result()}"
+        leaver = copy(process)
+        self._leavers.append(leaver)
+        leaver.exited.add_done_callback(lambda _: self._leavers.remove(leaver))
+        return "accepts no more connections"
 
     async def _respawn(self, process: Process) -> None:
         while True:

@@ -249,6 +249,26 @@ def test_down_leaves_no_process_behind_and_data_survives(mine, other):
     assert {name: other[name] for name in FIELDS[:-1]} == {name: first[name] for name in FIELDS[:-1]}
 
 
+def test_a_terminated_worker_is_replaced_while_it_ends_what_it_has_begun_and_down_waits_for_both(other):
+    other.down()  # it may run without a dispatcher
+    other.up(SERVICES)
+    job = (
+        "insert into public.jobs (user_id, job_type, status, payload)"
+        " select id, 'echo', 'queued', %s from auth.users limit 1 returning id"
+    )
+    status = "select status from public.jobs where id = %s"
+    long = ask(other, job, '{"sleep_ms": 60000}')
+    poll(lambda: ask(other, status, long) == "processing")
+    old = psutil.Process(other.kill("template", signal.SIGTERM))
+    poll(lambda: other.pids["template"] != old.pid)
+    short = ask(other, job, "{}")
+    poll(lambda: ask(other, status, short) == "completed")
+    assert old.is_running()
+    assert ask(other, status, long) == "processing"
+    other.down()
+    assert other.living() == []
+
+
 def test_kill_9_of_the_supervisor_leaves_no_process_behind(other):
     other.up(["template"])
     os.kill(other.supervisor_pid, signal.SIGKILL)
