@@ -14,6 +14,7 @@ DECK: tuple[tuple[str, str], ...] = (
     *[("kill", "dispatcher")] * 2,
     *[("kill", "relay")] * 2,
     *[("kill", "gateway")] * 2,
+    ("kill", "mail"),
     ("kill_emulator", "emulator"),
     ("stop", "template"),
     ("stop", "blog"),

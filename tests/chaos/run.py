@@ -13,6 +13,7 @@ from tests.chaos.hints import misled_hints
 from tests.chaos.job_checks import check_jobs
 from tests.chaos.model import Model
 from tests.chaos.money_checks import check_money
+from tests.chaos.notice_checks import check_notices
 from tests.chaos.people import People
 from tests.chaos.plan import Trouble, troubles
 from tests.chaos.report import Report
@@ -27,6 +28,7 @@ _KINDS = """
     update public.job_kinds set lease_s = %s, max_attempts = %s, retry_base_s = 0.3, retry_cap_s = 2, daily_quota = null
     where name in ('echo', 'blog', 'sequence')
 """
+_TELL_AT_ONCE = "update public.job_kinds set notify_after_s = 0 where name in ('blog', 'sequence')"
 _LIMITS = "update public.spend_limits set usd = 1000 where scope in ('overall', 'user')"
 # What one person has to make do with.
 _SMALL_LIMITS = """
@@ -50,6 +52,7 @@ async def run_chaos(stack: RunningStack, seed: int, duration_s: float, report: R
     database = Database(stack["database_url"])
     users = {user["role"]: user for user in stack["users"]}
     await database.rows(_KINDS, LEASE_S, _MAX_ATTEMPTS)
+    await database.rows(_TELL_AT_ONCE)
     await database.rows(_LIMITS)
     await database.rows(_SMALL_LIMITS, users["sales"]["id"])
     people = People(database, users, seed, report)
@@ -72,6 +75,7 @@ async def run_chaos(stack: RunningStack, seed: int, duration_s: float, report: R
         await model.read()
         await check_jobs(database, people.asked, report)
         await check_standstills(database, switches.standstills, report)
+        await check_notices(database, Path(stack["mail_dir"]), report)
         await check_money(database, model, havoc.done, havoc.hit, report)
     check_logs(stack.state, report)
     report.figures["troubles"] = sum(havoc.done.values())
