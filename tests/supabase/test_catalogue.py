@@ -6,7 +6,8 @@ import psycopg
 import pytest
 from psycopg import Connection
 
-from tests.supabase.test_access import ACTORS, FUNCTIONS, TABLES, act_as, filled, table_of
+from tests.supabase.access import ACTORS, FUNCTIONS, TABLES, table_of
+from tests.supabase.test_access import act_as, filled
 
 __all__ = ["filled"]
 
