@@ -101,7 +101,7 @@ class Programs:
                 "WEBHOOK_SECRET": self.webhook_secret,
                 "WORKER_URLS": json.dumps({n: self.addresses.url(n) for n in self.services if n != DISPATCHER}),
                 "DELIVERY": "http",
-                "SWEEP_INTERVAL_S": "1.5",
+                "SWEEP_INTERVAL_S": "1",
                 "IDENTITY_TOKEN_URL": token_url(self.addresses.url("gateway")),
                 "SMTP_HOST": LOOPBACK,
                 "SMTP_PORT": str(self.addresses.ports[MAIL]),

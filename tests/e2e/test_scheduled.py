@@ -12,6 +12,7 @@ AT_MOST_LATE_S = 2.0
 
 async def test_scheduled_jobs_start_within_two_seconds_of_their_time(office: Office):
     """Some far enough ahead to be expected, some so close that the sweep has just passed."""
+    await office.all_ended(await office.ask("echo", {}))  # the worker is warm
     ids = []
     for ahead_s in (0.05, 0.2, 0.7, 1.3, 1.9, 2.4, 3.1, 3.15, 4.0, 5.5):
         due_at = datetime.now(UTC) + timedelta(seconds=ahead_s)
@@ -26,4 +27,5 @@ async def test_scheduled_jobs_start_within_two_seconds_of_their_time(office: Off
         " order by scheduled_for",
         ids,
     )
-    assert all(0 <= row["s"] < AT_MOST_LATE_S for row in late), late
+    seconds = [round(row["s"], 2) for row in late]
+    assert all(0 <= one < AT_MOST_LATE_S for one in seconds), seconds

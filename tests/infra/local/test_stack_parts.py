@@ -84,7 +84,7 @@ def test_a_service_is_told_where_its_world_is_and_not_that_it_is_local(programs,
     }
     dispatcher = programs.service("dispatcher").env
     assert dispatcher["WEBHOOK_SECRET"] == "secret"
-    assert dispatcher["SWEEP_INTERVAL_S"] == "1.5"
+    assert dispatcher["SWEEP_INTERVAL_S"] == "1"
     workers = {"template": addresses.url("template"), "blog": addresses.url("blog")}
     assert json.loads(dispatcher["WORKER_URLS"]) == workers
 
