@@ -33,7 +33,7 @@ EXPIRED = ("lease_expired", 1, "sweep", {"worker": "w1"})
 MANUAL = ("retried", 0, "user:1", {"manual": True})
 FROM_WRITE = {"manual": True, "from_stage": "write", "payload_changes": {"topic": {"from": "a", "to": "b"}}}
 FOR_ANOTHER = ("failed", 0, "w2", {"error": {"code": "dependency_failed"}})
-WITH_ANOTHER = ("retried", 0, "user:1", {"with": "00000000-0000-0000-0000-000000000001"})
+WITH_ANOTHER = ("retried", 0, "user:1", {"manual": True, "with": "00000000-0000-0000-0000-000000000001"})
 
 RIGHT = {
     "waits": (log(("queued", 0)), ended("queued", 0)),
