@@ -17,7 +17,7 @@ comment on column public.circuit_breakers.opened_until is 'null: closed; until t
 create function engine.refuse_when_stopped(kind text) returns void
 language plpgsql set search_path = '' as $$
 begin
-  if engine.is_stopped(kind) then
+  if exists (select from engine.stopped_kinds s where s.name = kind) then
     raise exception using errcode = 'PT503', message = 'The kill switch is engaged: no call is made until it is lifted.',
       detail = jsonb_build_object('reason', 'kill_switch')::text;
   end if;
