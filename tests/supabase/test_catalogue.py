@@ -21,6 +21,8 @@ public.spend_by_kind      -    yes           yes
 public.spend_by_model     -    yes           yes
 public.spend_by_stage     -    yes           yes
 public.spend_by_draft     -    yes           yes
+engine.stopped_kinds      -    -             -
+engine.open_kinds         -    -             -
 """
 
 # Who may list, add, replace and remove the files of which bucket.
