@@ -56,7 +56,8 @@ begin
   perform set_config('engine.dependents', 'off', true);  -- they are among these
   with cancelled as (
     update public.jobs j set
-      status = 'cancelled', completed_at = clock_timestamp(), lease_token = null, lease_expires_at = null, updated_at = clock_timestamp()
+      status = 'cancelled', error = null, error_detail = null, completed_at = clock_timestamp(), lease_token = null, lease_expires_at = null,
+      updated_at = clock_timestamp()
     where j.id = any (open_jobs)
     returning j.id, j.attempts, j.batch_order
   )
