@@ -34,7 +34,7 @@ def test_every_make_target_that_is_named_exists():
             assert f"make {target}" in targets
 
 
-@pytest.mark.parametrize("extra", ["dispatcher", "template", "blog", "sequence", "local", "dev"])
+@pytest.mark.parametrize("extra", ["dispatcher", "template", "blog", "assets", "sequence", "local", "dev"])
 def test_every_service_and_the_stack_have_an_extra(extra: str):
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

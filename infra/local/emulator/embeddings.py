@@ -1,17 +1,20 @@
-"""Embeddings without a model: hashed words and character trigrams, so that similar texts are near each other.
+"""Embeddings without a model: hashed concepts, words and character trigrams, so that similar texts are near each other.
 
+They know the translations and synonyms of `concepts.yaml` and no others; misspelt words are near by their trigrams.
 Like the original, the full vector has 3072 dimensions and length 1, and a shorter one is its beginning, not normalised.
 """
 
 import math
 import zlib
 
+from infra.local.emulator.concepts import concepts_in
 from infra.local.emulator.google_errors import GoogleError
 from infra.local.emulator.language import content_stems, fold
 
 FULL_DIMENSIONS = 3072
 # Each feature falls into these prefixes, so that a vector cut short still tells texts apart.
 _PREFIXES = (128, 768, FULL_DIMENSIONS)
+_CONCEPT_WEIGHT = 2.0
 _WORD_WEIGHT = 1.0
 _TRIGRAM_WEIGHT = 0.25
 
@@ -36,8 +39,10 @@ def embed(text: str, dimensions: int | None = None) -> list[float]:
 
 def _features(text: str) -> dict[str, float]:
     counts: dict[str, float] = {}
-    for word in content_stems(text):
-        counts[f"w:{word}"] = counts.get(f"w:{word}", 0.0) + _WORD_WEIGHT
+    concepts, other = concepts_in(content_stems(text))
+    for name, words, weight in (("c", concepts, _CONCEPT_WEIGHT), ("w", other, _WORD_WEIGHT)):
+        for word in words:
+            counts[f"{name}:{word}"] = counts.get(f"{name}:{word}", 0.0) + weight
     folded = f" {' '.join(fold(text).split())} "
     for start in range(len(folded) - 2):
         trigram = f"t:{folded[start : start + 3]}"
