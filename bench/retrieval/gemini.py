@@ -1,4 +1,4 @@
-"""Real embeddings for a calibration by hand, outside of any job: the one place without the ledger, paid by whoever runs it."""
+"""Real embeddings for a calibration by hand: outside of any job and its ledger, paid by whoever runs it."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""The library that the search is measured on: the seed's catalogue, and photographs beside it, as rows of their tables."""
+"""The library that the search is measured on: the seed's catalogue and photographs beside it, in their tables."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -30,7 +30,8 @@ _PRODUCT = "insert into public.product_catalog (name, description, category, ima
 _ASSET = "insert into public.company_assets (type, description, url) values (%s, %s, %s)"
 _OBJECT = "insert into storage.objects (bucket_id, name) values (%s, %s)"
 _POST = """
-insert into public.blog_posts (title, slug, excerpt, tags, status, metadata, featured_image) values (%s, %s, %s, %s, %s, %s, %s)
+insert into public.blog_posts (title, slug, excerpt, tags, status, metadata, featured_image)
+values (%s, %s, %s, %s, %s, %s, %s)
 """
 
 

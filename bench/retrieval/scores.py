@@ -27,7 +27,7 @@ class Answer:
 
     @property
     def ndcg_at_10(self) -> float | None:
-        """Normalised discounted cumulative gain with gains 2^grade - 1 (Järvelin and Kekäläinen 2002); None without assets."""
+        """Normalised discounted cumulative gain (Järvelin, Kekäläinen 2002), gains 2^grade - 1; None without assets."""
         best = _gain(sorted(self.query.assets.values(), reverse=True))
         return _gain([self.query.assets.get(name, 0) for name, _ in self.hits]) / best if best else None
 

@@ -15,8 +15,8 @@ class IndexAssetsPayload(Payload):
 async def index_assets(context: JobContext, index: Index, models: Models) -> Outcome:
     """Brings the index in step with its sources, then embeds the texts that wait, slice by slice.
 
-    After `SLICES_AT_A_TIME` slices it gives its slot back, so that others have a turn. The result tells how many rows were
-    `out_of_step` and how many texts were `embedded`.
+    After `SLICES_AT_A_TIME` slices it gives its slot back, so that others have a turn. The result tells how many rows
+    were `out_of_step` and how many texts were `embedded`.
     """
     parse_payload(IndexAssetsPayload, context.job.payload)
     if "out_of_step" not in context.saved:

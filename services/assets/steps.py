@@ -12,16 +12,29 @@ SLICE_TEXTS = 100
 class Index(Protocol):
     """The index's rows, as `shared.retrieval.indexing.AssetTexts` has them."""
 
-    async def refresh(self) -> int: ...
-    async def waiting(self, limit: int) -> list[AssetText]: ...
-    async def count_waiting(self) -> int: ...
-    async def keep(self, texts: Sequence[AssetText], embeddings: Sequence[Sequence[float]]) -> int: ...
+    async def refresh(self) -> int:
+        """Brings the index in step with its sources; how many rows were not."""
+        ...
+
+    async def waiting(self, limit: int) -> list[AssetText]:
+        """Up to `limit` texts without an embedding."""
+        ...
+
+    async def count_waiting(self) -> int:
+        """How many texts have no embedding."""
+        ...
+
+    async def keep(self, texts: Sequence[AssetText], embeddings: Sequence[Sequence[float]]) -> int:
+        """Writes the embeddings of texts that are still the same; how many were."""
+        ...
 
 
 class Models(Protocol):
     """Makes embeddings, as `shared.model.gateway.JobModels` does."""
 
-    async def embed(self, texts: Sequence[str], *, task: Task) -> list[list[float]]: ...
+    async def embed(self, texts: Sequence[str], *, task: Task) -> list[list[float]]:
+        """768 numbers of unit length for each text, in order."""
+        ...
 
 
 async def embed_slice(index: Index, models: Models) -> int | None:

@@ -15,9 +15,10 @@ PICTURES: tuple[Kind, ...] = ("product", "facility", "team", "equipment")
 
 @dataclass(frozen=True, slots=True)
 class AssetHit:
-    """An asset for a query. `relevance` is how likely it is what was asked for, 0-100: above 70 at least nine in ten are.
+    """An asset for a query.
 
-    `url` is that of the picture: every asset but earlier work has one.
+    `relevance` is how likely it is what was asked for, 0-100: of those above 70 at least nine in ten are. `url` is that
+    of the picture: every asset but earlier work has one.
     """
 
     asset_id: UUID

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from shared.db import Pool
 
-# The model reads 2,048 tokens at most.
 _REFRESH = "select public.refresh_asset_index()"
+# The model reads 2,048 tokens at most.
 _WAITING = """
 select id, fingerprint, left(concat_ws(E'\\n', title, nullif(tags, ''), nullif(description, '')), 6000)
 from public.asset_index where embedding is null or embedding_model is distinct from %s order by id limit %s
@@ -37,8 +37,8 @@ class AssetText:
 class AssetTexts:
     """The rows for one embedding model: those that have an embedding of another model wait as well.
 
-    Nothing here carries a lease: an embedding belongs to a text, whoever writes it, and is only kept while the asset has
-    that text. All methods raise `psycopg.Error`.
+    Nothing here carries a lease: an embedding belongs to a text, whoever writes it, and is only kept while the asset
+    has that text. All methods raise `psycopg.Error`.
     """
 
     def __init__(self, pool: Pool, model: str) -> None:
@@ -46,7 +46,7 @@ class AssetTexts:
         self._model = model
 
     async def refresh(self) -> int:
-        """Brings the index in step with its sources, whatever the triggers missed. Returns how many rows were not."""
+        """Brings the index in step with its sources, whatever triggers missed. Returns how many rows were not."""
         [row] = await self._pool.fetch(_REFRESH)
         return row[0]
 

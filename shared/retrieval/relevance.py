@@ -28,7 +28,7 @@ class Features:
     cosine: float | None
 
     def values(self) -> dict[str, float]:
-        """By name, as the calibration has them; `all_words` is near 1 for an asset that has (almost) every word alone."""
+        """By name, as the calibration has them; `all_words` is near 1 only for an asset that has almost every word."""
         values = {"words": self.words, "title_words": self.title_words, "all_words": self.words**4}
         return values if self.cosine is None else values | {"cosine": self.cosine}
 

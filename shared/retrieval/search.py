@@ -19,18 +19,19 @@ _SEARCH = """
 select id, source, source_id, kind, title, description, url, metadata, words, title_words, cosine, score
 from public.search_assets(%s, %s, %s, %s)
 """
-_COLUMNS = "asset_id source source_id kind title description url metadata words title_words cosine score".split()
 _MAX_QUERY_CHARACTERS = 2000
 
 
 class Embeds(Protocol):
     """Makes embeddings, as `shared.model.gateway.JobModels` does."""
 
-    async def embed(self, texts: Sequence[str], *, task: Task) -> list[list[float]]: ...
+    async def embed(self, texts: Sequence[str], *, task: Task) -> list[list[float]]:
+        """768 numbers of unit length for each text, in order."""
+        ...
 
 
 class FoundRow(BaseModel):
-    """A row of `search_assets`, whose comment says what the numbers are."""
+    """A row of `search_assets`, in the order of its columns; the function's comment says what the numbers are."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -78,7 +79,7 @@ class AssetIndex:
         vector = None if embedding is None else f"[{','.join(map(str, embedding))}]"
         text = query.replace("\0", " ")[:_MAX_QUERY_CHARACTERS]
         found = await self._pool.fetch(_SEARCH, (text, vector, None if kinds is None else list(kinds), limit))
-        return [FoundRow.model_validate(dict(zip(_COLUMNS, row, strict=True))) for row in found]
+        return [FoundRow.model_validate(dict(zip(FoundRow.model_fields, row, strict=True))) for row in found]
 
     def _hit(self, row: FoundRow) -> AssetHit:
         url = self._supabase_url + row.url if row.url and row.url.startswith("/") else row.url

@@ -70,6 +70,14 @@ public.company_assets    select  all  all   all   all       all   all   all
 public.company_assets    insert  -    rls   rls   ok        rls   ok    ok
 public.company_assets    update  -    0     0     all       0     all   all
 public.company_assets    delete  -    0     0     all       0     all   all
+public.asset_index       select  -    0     0     all       all   all   all
+public.asset_index       insert  -    -     -     -         -     -     -
+public.asset_index       update  -    -     -     -         -     -     all
+public.asset_index       delete  -    -     -     -         -     -     -
+engine.asset_words       select  -    0     0     all       all   all   all
+engine.asset_words       insert  -    -     -     -         -     -     -
+engine.asset_words       update  -    -     -     -         -     -     -
+engine.asset_words       delete  -    -     -     -         -     -     -
 public.app_config        select  -    0     0     0         0     all   all
 public.app_config        insert  -    rls   rls   rls       rls   ok    ok
 public.app_config        update  -    0     0     0         0     all   all
@@ -137,6 +145,8 @@ public.settle_call       -    -             yes
 public.fail_call         -    -             yes
 public.claim_notices     -    -             yes
 public.settle_notice     -    -             yes
+public.search_assets     -    yes           yes
+public.refresh_asset_index -  -             yes
 public.sync_catalog      -    -             -
 engine.caller_role       yes  yes           yes
 engine.app_role          yes  yes           yes
@@ -144,6 +154,14 @@ engine.is_admin          yes  yes           yes
 engine.is_marketing      yes  yes           yes
 engine.is_staff          yes  yes           yes
 engine.is_status         -    yes           yes
+engine.fold              -    yes           yes
+engine.words_pt          -    yes           yes
+engine.words_en          -    yes           yes
+engine.trigrams          -    yes           yes
+engine.is_stop_word      -    yes           yes
+engine.search_terms      -    yes           yes
+engine.cosine            -    yes           yes
+engine.nearest_assets    -    yes           yes
 """
 
 INSERTS = {
@@ -164,6 +182,9 @@ INSERTS = {
     "public.product_catalog": "(name) values ('Mine')",
     "public.products": "(name) values ('Mine')",
     "public.company_assets": "(type, url) values ('logo', 'https://example.test')",
+    "public.asset_index": "(source, source_id, kind, title, fingerprint)"
+    " values ('products', 'mine', 'product', 'Mine', 'f')",
+    "engine.asset_words": "(word) values ('mine')",
     "public.app_config": "values ('mine', 'x')",
     "public.admin_users": "values (%(me)s)",
     "public.admin_permissions": "values ('me@example.test')",
