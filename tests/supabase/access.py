@@ -1,7 +1,7 @@
 """What the test of access is about: each table with who may do what, and rows for that to be true of.
 
 The rows of TABLES are made by `fill`: one job of the owner's and one of another person's, each with events, a call and
-a generated draft; a published post by a person; and a row of everything else.
+a generated draft of each kind; a published post by a person; and a row of everything else.
 
     -    refused by the grants            0    allowed, but no row is visible
     rls  refused by a policy              own  some rows: one's own, or what is published
@@ -58,6 +58,14 @@ public.blog_posts        select  own  own   own   all       all   all   all
 public.blog_posts        insert  -    rls   rls   ok        rls   ok    ok
 public.blog_posts        update  -    0     0     all       0     all   -
 public.blog_posts        delete  -    0     0     all       0     all   -
+public.linkedin_carousels select  -    own   own   all       0     all   all
+public.linkedin_carousels insert  -    rls   rls   ok        rls   ok    ok
+public.linkedin_carousels update  -    0     0     all       0     all   -
+public.linkedin_carousels delete  -    0     0     all       0     all   -
+public.instagram_posts select  -    own   own   all       0     all   all
+public.instagram_posts insert  -    rls   rls   ok        rls   ok    ok
+public.instagram_posts update  -    0     0     all       0     all   -
+public.instagram_posts delete  -    0     0     all       0     all   -
 public.product_catalog   select  all  all   all   all       all   all   all
 public.product_catalog   insert  -    rls   rls   ok        rls   ok    ok
 public.product_catalog   update  -    0     0     all       0     all   all
@@ -179,6 +187,9 @@ INSERTS = {
     "public.spend_alarms": "values ('overall', '*', now(), 80, 1, 1)",
     "public.control_changes": "(actor, subject, key) values ('me', 'spend_limit', 'overall:*')",
     "public.blog_posts": "(title, slug) values ('Mine', 'mine')",
+    "public.linkedin_carousels": "(admin_user_id, topic, target_audience, slides, caption)"
+    " values (%(me)s, 'Mine', 'Mine', '[]', 'Mine')",
+    "public.instagram_posts": "(topic) values ('Mine')",
     "public.product_catalog": "(name) values ('Mine')",
     "public.products": "(name) values ('Mine')",
     "public.company_assets": "(type, url) values ('logo', 'https://example.test')",
@@ -219,6 +230,12 @@ def fill(connection: Connection[Any]) -> dict[str, Any]:
             "insert into blog_posts (title, slug, job_id, user_id) values ('Draft', %s, %s, %s)",
             (owner, job, people[owner]),
         )
+        one(
+            "insert into linkedin_carousels (job_id, admin_user_id, topic, target_audience, slides, caption)"
+            " values (%s, %s, 'Draft', '', '[]', '')",
+            (job, people[owner]),
+        )
+        one("insert into instagram_posts (job_id, user_id) values (%s, %s)", (job, people[owner]))
         people["job"] = job
     one("insert into notification_preferences (user_id) select distinct user_id from jobs")
     one(

@@ -56,6 +56,21 @@ insert into public.linkedin_carousels (admin_user_id, topic, target_audience, sl
 select '00000000-0000-4000-8000-000000000001', 'Tópico ' || n, 'Diretores', jsonb_build_array(jsonb_build_object('headline', 'H' || n)), 'Legenda #' || n,
   (array['company', 'salesperson'])[1 + n % 2]::public.profile_kind, n * 1.5, array['a', 'b'], ('[' || n || ',0.5,-1]')::vector, case when n % 5 = 0 then 'não' end
 from generate_series(1, 12) n;
+-- As the former pipeline left them: finished ones with pictures, and odd ones.
+insert into public.linkedin_carousels (admin_user_id, user_id, topic, target_audience, pain_point, desired_outcome, proof_points, cta_action, slides, caption,
+  image_urls, format, status, performance_metrics, generation_settings, generation_metadata, quality_score, assets_used, regeneration_count, scheduled_for,
+  rejected_at, rejected_by, thumbnail_url, is_favorite)
+select '00000000-0000-4000-8000-000000000002', '00000000-0000-4000-8000-000000000003', 'Eletropolimento nº ' || n, 'Engenheiros de P&D', 'Rebarbas', 'Ra < 0,1 µm',
+  'ISO 13485:2016', 'Fale com a engenharia',
+  jsonb_build_array(jsonb_build_object('type', 'hook', 'headline', 'Superfície é função', 'body', 'Ra abaixo de 0,1 µm “na própria fábrica”'),
+    jsonb_build_object('type', 'cta', 'headline', 'Vamos conversar?', 'body', null)),
+  'Acabamento sem terceirizar. #eletropolimento', jsonb_build_array('https://example.test/' || n || '/1.png', 'https://example.test/' || n || '/2.png'),
+  (array['carousel', 'single-image'])[1 + n % 2], (array['approved', 'rejected', 'scheduled', 'published', 'archived'])[1 + n % 5], '{"impressions": 1200}',
+  '{"model": "gemini-2.5-flash"}', '{"strategy_time_ms": 5100, "review": {"score": 81}}', 60 + n, array['https://example.test/torno.png'], n % 3, now(), now(),
+  '00000000-0000-4000-8000-000000000002', 'https://example.test/t.png', n % 2 = 0
+from generate_series(1, 20) n;
+insert into public.linkedin_carousels (admin_user_id, topic, target_audience, slides, caption, image_urls, format, profile_type, status, regeneration_count, created_at)
+values ('00000000-0000-4000-8000-000000000001', '', '', '{"slides": []}', '', '"one.png"', null, null, null, null, null);
 
 insert into public.leads (nome_empresa, segmento, scraped_emails, has_iso, predicted_score, v2_score, enrichment_status, priority)
 select 'Empresa Médica ' || n || ' Ltda.', 'Implantes Ortopédicos', jsonb_build_array('a' || n || '@example.test'), n % 2 = 0, n % 10 + 0.25,

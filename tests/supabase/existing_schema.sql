@@ -87,8 +87,13 @@ create table public.linkedin_carousels (
   rejection_reason text,
   rejected_at timestamptz,
   rejected_by uuid,
-  created_at timestamptz default now()
+  thumbnail_url text,
+  is_favorite boolean default false,
+  created_at timestamptz default now(),
+  updated_at timestamptz default now()
 );
+create index idx_carousels_quality on public.linkedin_carousels (quality_score);
+create trigger linkedin_carousels_updated_at before update on public.linkedin_carousels for each row execute function public.touch_updated_at();
 
 create table public.leads (
   id uuid primary key default gen_random_uuid(),
