@@ -232,10 +232,9 @@ begin
   if to_regclass('storage.buckets') is not null then
     update storage.buckets set file_size_limit = 52428800 where id = 'content' and file_size_limit < 52428800;
   end if;
-  -- What was approved is found as inspiration.
-  if to_regprocedure('engine.watch_assets(text)') is not null then
-    perform engine.watch_assets('linkedin_carousels'), engine.watch_assets('instagram_posts');
-  end if;
 end $$;
+
+-- What was approved is found as inspiration.
+select engine.watch_assets('linkedin_carousels'), engine.watch_assets('instagram_posts');
 
 revoke execute on all functions in schema engine from public;

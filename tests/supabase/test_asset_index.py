@@ -171,28 +171,20 @@ async def test_the_jobs_refresh_finds_what_the_triggers_missed(assets):
     assert await assets.one("select refresh_asset_index()") == 0
 
 
-async def test_a_source_that_is_made_later_is_watched(assets):
-    await assets.root.execute(
-        "create table instagram_posts (id uuid primary key default gen_random_uuid(), topic text, caption text,"
-        " image_url text, status text, quality_score numeric)"
-    )
-    try:
-        await assets.root.execute(
-            "insert into instagram_posts (topic, status, quality_score) values ('UDI', 'approved', 80)"
-        )
-        await assets.root.execute("select engine.watch_assets('instagram_posts')")
-        await assets.root.execute("select engine.watch_assets('instagram_posts')")
-        await assets.root.execute(
-            "insert into instagram_posts (topic, status, quality_score) values ('TPLO', 'accepted', 70)"
-        )
-        assert {title for *_, title in await assets.indexed()} == {"UDI", "TPLO"}
-    finally:
-        await assets.root.execute("drop table instagram_posts")
+async def test_what_a_source_had_before_it_was_watched_is_found(assets):
+    add = "insert into instagram_posts (topic, status, quality_score) values (%s, %s, %s)"
+    await assets.root.execute("set session_replication_role = replica")
+    await assets.root.execute(add, ("UDI", "approved", 80))
+    await assets.root.execute("reset session_replication_role")
+    await assets.root.execute("select engine.watch_assets('instagram_posts')")
+    await assets.root.execute("select engine.watch_assets('instagram_posts')")
+    await assets.root.execute(add, ("TPLO", "accepted", 70))
+    assert {title for *_, title in await assets.indexed()} == {"UDI", "TPLO"}
 
 
 def test_the_existing_rows_are_in_the_index_after_the_migration(upgraded_url: str):
     with psycopg.connect(upgraded_url, autocommit=True) as connection:
-        assert titles(connection) == {"lm"}
+        assert titles(connection) == {"lm", *(f"Eletropolimento nº {n}" for n in (10, 13, 15, 18, 20))}
         connection.execute(
             "update linkedin_carousels set status = 'approved', quality_score = 90 where topic = 'Tópico 3'"
         )
