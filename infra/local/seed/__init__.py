@@ -1,4 +1,4 @@
-"""What a new local stack starts with: three people, the company's products, and pictures of them."""
+"""What a new local stack starts with: three people, the company's products, pictures of them, and past work."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ from psycopg import AsyncConnection
 
 from infra.local.gateway.keys import load_or_create
 from infra.local.seed.catalog import add_catalog, read_catalog
+from infra.local.seed.past_work import add_past_work
 from infra.local.seed.pictures import upload_pictures
 from infra.local.seed.users import User, add_users
 
@@ -24,4 +25,5 @@ async def seed(dsn: str, gateway_url: str, state_dir: Path) -> list[User]:
     async with await AsyncConnection.connect(dsn) as connection:
         users = await add_users(connection, state_dir)
         await add_catalog(connection, catalog, urls)
+        await add_past_work(connection, {user.role: user.id for user in users})
     return users
