@@ -4,9 +4,12 @@ import asyncio
 import signal
 from uuid import UUID
 
+import pytest
+
 from tests.e2e.conftest import Office, Row, until
 
 STAGES = ("research", "strategy", "write", "verify", "image", "review")
+pytestmark = pytest.mark.timeout(300)  # each new worker imports LangGraph, which takes a busy machine a while
 PAYLOAD = {"topic": "Torneamento suíço de parafusos pediculares", "research_level": "light"}
 
 
@@ -27,7 +30,7 @@ async def _kill_in_stage(office: Office, job_id: UUID, stage: str, *, calls: int
         )
         return _progress(job).get("stage") == stage and made[0]["count"] >= calls
 
-    await until(reached, 60, every_s=0.005)
+    await until(reached, 120, every_s=0.005)
     office.stack.kill("blog")
 
 
