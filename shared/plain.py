@@ -12,7 +12,8 @@ def one_line(text: str, max_chars: int | None = None) -> str:
     """
     spaced = " ".join(text.split())
     if not spaced.isprintable():
-        spaced = "".join(c for c in spaced if unicodedata.category(c) not in _UNSEEN)
+        seen = "".join(c for c in spaced if unicodedata.category(c) not in _UNSEEN)
+        spaced = " ".join(seen.split())
     if max_chars is None or len(spaced) <= max_chars:
         return spaced
     cut = spaced[: max_chars + 1].rpartition(" ")[0]

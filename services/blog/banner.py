@@ -3,15 +3,14 @@
 import asyncio
 import io
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
-from shared.engine.errors import ModelOutputInvalid
+from shared.content.pictures import drawn_picture
 
 SIZE = (1600, 900)
 ASPECT_RATIO = "16:9"
 CONTENT_TYPE = "image/jpeg"
 _QUALITY = 88
-_MOST_PIXELS = 64_000_000
 
 
 async def make_banner(data: bytes) -> bytes:
@@ -23,13 +22,7 @@ async def make_banner(data: bytes) -> bytes:
 
 
 def _make(data: bytes) -> bytes:
-    try:
-        with Image.open(io.BytesIO(data), formats=["PNG", "JPEG", "WEBP"]) as picture:
-            if picture.width * picture.height > _MOST_PIXELS:
-                raise ModelOutputInvalid("The image model sent a picture that is too large to be one.")
-            fitted = ImageOps.fit(picture.convert("RGB"), SIZE, Image.Resampling.LANCZOS)
-    except (UnidentifiedImageError, OSError, ValueError) as error:
-        raise ModelOutputInvalid("The image model sent something that is no picture.") from error
+    fitted = ImageOps.fit(drawn_picture(data), SIZE, Image.Resampling.LANCZOS)
     out = io.BytesIO()
     fitted.save(out, "JPEG", quality=_QUALITY, optimize=True, progressive=True)
     return out.getvalue()

@@ -6,9 +6,9 @@ from typing import Literal
 from pydantic import BaseModel
 
 from services.blog.article import Article, Sentence
+from shared.agreement import figures, is_named, missing_details, standards
 from shared.content.brand import Brand, ClaimKind
 from shared.content.claims import forbidden_claim
-from shared.research.agreement import figures, is_named, missing_details, standards
 from shared.research.evidence import Evidence
 
 ProblemKind = Literal["unsupported", "uncited", "clinical", "efficacy", "certificate"]

@@ -14,16 +14,16 @@ from services.blog.limits import (
     SEO_DESCRIPTION_CHARS,
     SEO_TITLE_CHARS,
     TITLE_CHARS,
-    Span,
     fitted,
     shortened,
 )
 from services.blog.payload import BlogRequest
+from shared.concurrently import concurrently
 from shared.content.brand import Brand, Language
+from shared.content.span import Span
 from shared.model.prompts import load_prompt
 from shared.plain import one_line
 from shared.research.collect import ResearchModels
-from shared.research.concurrently import concurrently
 
 _PACKAGE = Path(__file__).parent
 _MAX_TAGS = 6

@@ -1,10 +1,10 @@
 """The limits of a blog post (lengths, counts), how to measure them, and how to keep to them without cutting words."""
 
 import re
-from dataclasses import dataclass
 
 from services.blog.article import Article
 from shared.content.brand_analyst import Check
+from shared.content.span import Span
 from shared.plain import one_line
 
 _CLAUSE_ENDS = re.compile(r"(?=\s?[:;,.–—|]\s)|(?=\s[-(])")
@@ -37,18 +37,6 @@ _DANGLING = frozenset(
         *("by", "from", "is", "are", "that", "which", "your", "how"),
     ]
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Fewest and most of something, both included."""
-
-    least: int
-    most: int
-
-    def holds(self, count: int) -> bool:
-        """True when `count` is within."""
-        return self.least <= count <= self.most
 
 
 TITLE_CHARS = Span(50, 70)

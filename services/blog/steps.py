@@ -22,7 +22,7 @@ from services.blog.state import Banner, BlogDraft, BlogState, Update
 from services.blog.verify import FactChecker
 from services.blog.writing import TARGET_WORDS, Writer
 from shared.content.brand import Brand
-from shared.content.brand_analyst import LEAST_IN_EACH, PASSING_SCORE, Review, review_draft
+from shared.content.brand_analyst import LEAST_IN_EACH, PASSING_SCORE, Review, reasons_against, review_draft
 from shared.engine.errors import ReviewRejected
 from shared.model.prompts import load_prompt
 from shared.research.research import ResearchPorts, research
@@ -177,9 +177,7 @@ class BlogSteps:
 
 
 def _rejected(review: Review, before: Review) -> ReviewRejected:
-    low = [item for item in review.criteria if item.score < PASSING_SCORE]
-    reasons = " ".join(f"{item.criterion} {item.score}: {item.reason}" for item in low)
     return ReviewRejected(
         f"The draft scored {review.score:g} of 100 after its revision ({before.score:g} before); {PASSING_SCORE} are "
-        f"needed, and no criterion below {LEAST_IN_EACH}. {reasons or review.summary}"
+        f"needed, and no criterion below {LEAST_IN_EACH}. {reasons_against(review)}"
     )

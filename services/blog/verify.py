@@ -9,12 +9,12 @@ from services.blog.answers import RewrittenSentence, RewrittenSentences, Sentenc
 from services.blog.article import Article, Part, Sentence, as_sentence, known_ids
 from services.blog.checks import CitationTally, Finding, Problem, claim_problem, problem_of
 from services.blog.payload import BlogRequest
+from shared.agreement import standards
+from shared.concurrently import concurrently
 from shared.content.brand import Brand
 from shared.model.prompts import load_prompt
 from shared.plain import one_line
-from shared.research.agreement import standards
 from shared.research.collect import Report, ResearchModels
-from shared.research.concurrently import concurrently
 from shared.research.evidence import Evidence
 from shared.research.report import ResearchReport
 from shared.research.research import evidence_lines

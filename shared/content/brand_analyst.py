@@ -1,13 +1,16 @@
 """The brand analyst: judges a draft against a rubric, criterion by criterion. It never passes by default."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pydantic import BaseModel, Field
 
 from shared.engine.errors import ModelOutputInvalid
 from shared.model.prompts import RenderedPrompt, load_prompt
+
+if TYPE_CHECKING:
+    from shared.model.calls import ReferenceImage
 
 PASSING_SCORE = 70
 LEAST_IN_EACH = 50
@@ -82,6 +85,21 @@ class ReviewModel(Protocol):
         ...
 
 
+class SeeingModel(Protocol):
+    """The call that a review of pictures makes; `shared.model.gateway.JobModels` has it."""
+
+    async def text(
+        self,
+        prompt: RenderedPrompt,
+        schema: type[T],
+        *,
+        variant: int = 0,
+        images: Sequence["ReferenceImage"] = (),
+    ) -> T:
+        """An answer that fits the schema, from a model that sees `images`."""
+        ...
+
+
 async def review_draft(
     models: ReviewModel, rubric: Sequence[Criterion], checks: Sequence[Check], inputs: dict[str, Any], *, round_: int
 ) -> Review:
@@ -93,13 +111,54 @@ async def review_draft(
     Raises:
         ModelError: there is no review, and so the draft does not pass.
     """
-    prompt = load_prompt(_PACKAGE, "review").render(
+    prompt = _prompt("review", rubric, checks, inputs)
+    return await _scored(
+        lambda variant: models.text(prompt, ReviewAnswer, variant=variant), rubric, checks, round_=round_
+    )
+
+
+async def review_piece(
+    models: SeeingModel,
+    rubric: Sequence[Criterion],
+    checks: Sequence[Check],
+    inputs: dict[str, Any],
+    pictures: Sequence["ReferenceImage"],
+    *,
+    round_: int,
+) -> Review:
+    """As `review_draft`, for slides: the model reads the copy and sees the pictures, in the order of the slides.
+
+    Raises:
+        ModelError: there is no review, and so the piece does not pass.
+    """
+    prompt = _prompt("review_piece", rubric, checks, inputs)
+    return await _scored(
+        lambda variant: models.text(prompt, ReviewAnswer, variant=variant, images=pictures),
+        rubric,
+        checks,
+        round_=round_,
+    )
+
+
+def reasons_against(review: Review) -> str:
+    """Why a review did not pass, in words for the marketing lead."""
+    low = [item for item in review.criteria if item.score < PASSING_SCORE]
+    return " ".join(f"{item.criterion} {item.score}: {item.reason}" for item in low) or review.summary
+
+
+def _prompt(name: str, rubric: Sequence[Criterion], checks: Sequence[Check], inputs: dict[str, Any]) -> RenderedPrompt:
+    return load_prompt(_PACKAGE, name).render(
         **inputs,
         checks=[check.model_dump() for check in checks],
         criteria=[{"criterion": item.name, "asks": item.asks} for item in rubric],
     )
+
+
+async def _scored(
+    ask: Callable[[int], Awaitable[ReviewAnswer]], rubric: Sequence[Criterion], checks: Sequence[Check], *, round_: int
+) -> Review:
     for variant in (2 * round_, 2 * round_ + 1):
-        answer = await models.text(prompt, ReviewAnswer, variant=variant)
+        answer = await ask(variant)
         scored = _in_order_of(rubric, answer.scores)
         if scored is not None:
             return _review(scored, checks, answer)

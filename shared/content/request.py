@@ -18,6 +18,7 @@ _LONG = 2_000
 _BRAINSTORMING = 20_000
 _MAX_KEYWORDS = 20
 _LANGUAGES = {"pt": "pt-BR", "pt-br": "pt-BR", "en": "en", "en-us": "en", "en-gb": "en"}
+_PERSONAS = {"company_page": "company", "page": "company", "expert": "technical_expert", "sales": "salesperson"}
 _USUAL_READERS = {
     "pt-BR": "Engenheiros, compradores e gestores da qualidade de fabricantes de dispositivos médicos e odontológicos",
     "en": "Engineers, buyers and quality managers at makers of medical and dental devices",
@@ -70,6 +71,11 @@ def word_or(default: str | None) -> Callable[[Any], Any]:
     return read
 
 
+def _known_persona(value: Any) -> Any:
+    word = word_or(None)(value)
+    return _PERSONAS.get(word, word) if isinstance(word, str) else word
+
+
 ShortText = Annotated[str, BeforeValidator(_text_or_empty), Field(max_length=_SHORT)]
 LongText = Annotated[str, BeforeValidator(_text_or_empty), Field(max_length=_LONG)]
 Topic = Annotated[str, BeforeValidator(_one_line), Field(min_length=3, max_length=_SHORT)]
@@ -106,8 +112,8 @@ class DraftRequest(ContentRequest):
     """Base of the payloads of kinds that write a draft."""
 
     research_level: Annotated[Literal["none", "light", "deep"], BeforeValidator(word_or("light"))] = "light"
-    persona: Annotated[Persona | None, BeforeValidator(word_or(None))] = None
-    profile_type: Annotated[Literal["company", "salesperson"] | None, BeforeValidator(word_or(None))] = None
+    persona: Annotated[Persona | None, BeforeValidator(_known_persona)] = None
+    profile_type: Annotated[Literal["company", "salesperson"] | None, BeforeValidator(_known_persona)] = None
     cta_action: ShortText = ""
     proof_points: LongText = ""
 

@@ -9,6 +9,7 @@ JobError
 │   ├── ModelRefused      blocked by the provider's safety filters            not retryable
 │   └── ModelOutputInvalid  truncated, empty or not what the schema asks      retryable
 ├── SourcesInsufficient   research found too little to write honestly         not retryable
+├── CopyRejected          the copy breaks limits or claim rules, also repaired not retryable
 ├── ReviewRejected        the draft stayed below the bar after its revision   not retryable
 ├── StorageUnavailable    a file could not be stored                          retryable
 ├── DatabaseUnavailable   Postgres did not answer while the job needed it     retryable
@@ -108,6 +109,12 @@ class SourcesInsufficient(JobError):
     """Research found too little evidence to write about the topic without inventing."""
 
     code = "sources_insufficient"
+
+
+class CopyRejected(JobError):
+    """The copy breaks a limit of the platform or makes a claim that nothing supports, also after its repair."""
+
+    code = "copy_rejected"
 
 
 class ReviewRejected(JobError):

@@ -33,8 +33,9 @@ _MAX_OUTPUT_TOKENS: dict[CallKind, int] = {"text": 16_384, "search": 8_192, "ima
 _MOST_OUTPUT_TOKENS = 65_536
 # The model decides how often it searches. More than this was not seen; it would be paid and booked, but not reserved.
 _MAX_SEARCHES = 10
-# A token is at least one byte, so bytes bound tokens from above; a reference picture takes at most this many.
-_TOKENS_PER_REFERENCE = 2_240
+# A token is at least one byte, so bytes bound tokens from above. A picture takes 258 tokens for each tile of 768 pixels
+# (1080 × 1350: four tiles), or what the media resolution says: at the highest this many, more than eight tiles.
+_TOKENS_PER_PICTURE = 2_240
 _TOKENS_AROUND_THE_PROMPT = 64
 _PROBLEMS_SHOWN = 20
 
@@ -52,7 +53,7 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class ReferenceImage:
-    """A picture that the model should keep to."""
+    """A picture that goes with a prompt: to be kept to when drawing, to be looked at when judging."""
 
     data: bytes
     mime_type: str
@@ -109,16 +110,23 @@ class Generation:
     def input_tokens(self) -> int:
         """More tokens than the prompt can have."""
         texts = [self.system or "", json.dumps(self.extra or {}), *(part.get("text", "") for part in self.parts)]
-        references = sum("inline_data" in part for part in self.parts)
-        return (
-            sum(len(text.encode()) for text in texts) + references * _TOKENS_PER_REFERENCE + _TOKENS_AROUND_THE_PROMPT
-        )
+        pictures = sum("inline_data" in part for part in self.parts)
+        return sum(len(text.encode()) for text in texts) + pictures * _TOKENS_PER_PICTURE + _TOKENS_AROUND_THE_PROMPT
 
 
-def text_call(prompt: RenderedPrompt, schema: type[Model], *, model: str, stage: str, variant: int) -> Call[Model]:
-    """A call whose answer is JSON by a pydantic model."""
+def text_call(
+    prompt: RenderedPrompt,
+    schema: type[Model],
+    *,
+    model: str,
+    stage: str,
+    variant: int,
+    images: Sequence[ReferenceImage] = (),
+) -> Call[Model]:
+    """A call whose answer is JSON by a pydantic model. The model sees `images` in order, before the prompt."""
     json_schema = schema.model_json_schema()
-    row = _row(prompt, "text", model, stage, variant, json_schema)
+    # Without pictures the key is that of a call that knows of none: what was paid for before still counts.
+    row = _row(prompt, "text", model, stage, variant, json_schema, *([_hashes(images)] if images else []))
     extra = {"response_mime_type": "application/json", "response_json_schema": json_schema}
 
     def extract(response: "GenerateContentResponse") -> StoredAnswer:
@@ -135,7 +143,7 @@ def text_call(prompt: RenderedPrompt, schema: type[Model], *, model: str, stage:
         )
         return _with(call, replace(generation, parts=[*generation.parts, {"text": repair.text}]))
 
-    generation = _generation(prompt, "text", model, extra)
+    generation = _with_pictures(_generation(prompt, "text", model, extra), images)
     call = _generating(row, generation, extract, restore, second_chance)
     return call
 
@@ -172,8 +180,7 @@ def image_call(
     references: Sequence[ReferenceImage],
 ) -> Call[GeneratedImage]:
     """A call that draws one picture, like `references` if there are any. `size` is 1K, 2K or 4K."""
-    picked = [(reference.mime_type, hashlib.sha256(reference.data).hexdigest()) for reference in references]
-    row = _row(prompt, "image", model, stage, variant, aspect_ratio, size, picked)
+    row = _row(prompt, "image", model, stage, variant, aspect_ratio, size, _hashes(references))
 
     def extract(response: "GenerateContentResponse") -> StoredAnswer:
         picture = answers.picture_of(answers.whole_candidate(response, model, stage))
@@ -192,9 +199,7 @@ def image_call(
         "response_modalities": ["TEXT", "IMAGE"],
         "image_config": {"aspect_ratio": aspect_ratio, "image_size": size},
     }
-    generation = _generation(prompt, "image", model, extra)
-    inline = [{"inline_data": {"data": reference.data, "mime_type": reference.mime_type}} for reference in references]
-    generation = replace(generation, parts=[*inline, *generation.parts])
+    generation = _with_pictures(_generation(prompt, "image", model, extra), references)
     call = _generating(row, generation, extract, restore, second_chance)
     call = replace(call, measure=measure, bounds=replace(call.bounds, images=1, image_size=size))
     return call
@@ -222,6 +227,16 @@ def _generation(prompt: RenderedPrompt, kind: CallKind, model: str, extra: dict[
         temperature=prompt.temperature,
         extra=extra,
     )
+
+
+def _hashes(pictures: Sequence[ReferenceImage]) -> list[tuple[str, str]]:
+    """What stands for pictures in a key. The pictures themselves are sent and never kept."""
+    return [(picture.mime_type, hashlib.sha256(picture.data).hexdigest()) for picture in pictures]
+
+
+def _with_pictures(generation: Generation, pictures: Sequence[ReferenceImage]) -> Generation:
+    inline = [{"inline_data": {"data": picture.data, "mime_type": picture.mime_type}} for picture in pictures]
+    return replace(generation, parts=[*inline, *generation.parts])
 
 
 def _generating(

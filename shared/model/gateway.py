@@ -104,10 +104,18 @@ class JobModels:
         """What the answers so far cost, replayed ones included. What failed calls cost is in `jobs.cost_usd` alone."""
         return self._cost_usd
 
-    async def text(self, prompt: RenderedPrompt, schema: type[Model], *, variant: int = 0) -> Model:
-        """An answer as an instance of a pydantic model."""
+    async def text(
+        self,
+        prompt: RenderedPrompt,
+        schema: type[Model],
+        *,
+        variant: int = 0,
+        images: Sequence[ReferenceImage] = (),
+    ) -> Model:
+        """An answer as an instance of a pydantic model. `images`: PNG or JPEG that the model sees with the prompt."""
         model = self._gateway.models["text"]
-        return await self._run(text_call(prompt, schema, model=model, stage=self._stage(), variant=variant))
+        call = text_call(prompt, schema, model=model, stage=self._stage(), variant=variant, images=images)
+        return await self._run(call)
 
     async def search(self, prompt: RenderedPrompt, *, variant: int = 0) -> GroundedAnswer:
         """An answer from a web search, with its sources."""

@@ -10,12 +10,12 @@ import structlog
 from pydantic import BaseModel
 from yarl import URL
 
+from shared.concurrently import concurrently
 from shared.engine.errors import ModelOutputInvalid, ModelRefused
 from shared.model.answers import GroundedAnswer
 from shared.model.prompts import RenderedPrompt, load_prompt
 from shared.plain import one_line
 from shared.research.answers import PickedQuote, PickedQuotes
-from shared.research.concurrently import concurrently
 from shared.research.evidence import Evidence, find_quote, same_words
 from shared.research.extract import PageUnreadable, ReadPage, read_page
 from shared.research.fetch import FetchedPage, FetchError

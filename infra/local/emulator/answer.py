@@ -121,21 +121,22 @@ class Answer:
 class Picture:
     """A picture that was drawn."""
 
-    png: bytes
+    data: bytes
     size: str
     thought_png: bytes | None = field(default=None, repr=False)
+    mime_type: str = "image/png"
 
     def parts(self) -> list[Json]:
         """Its parts: a thought picture first, as image models show one, then the picture itself."""
-        found = [inline_part(self.png)]
+        found = [inline_part(self.data, self.mime_type)]
         if self.thought_png is not None:
             found.insert(0, {**inline_part(self.thought_png), "thought": True})
         return found
 
 
-def inline_part(png: bytes) -> Json:
-    """A part that holds a PNG."""
-    return {"inlineData": {"mimeType": "image/png", "data": base64.b64encode(png).decode()}}
+def inline_part(data: bytes, mime_type: str = "image/png") -> Json:
+    """A part that holds a picture."""
+    return {"inlineData": {"mimeType": mime_type, "data": base64.b64encode(data).decode()}}
 
 
 def _pieces(parts: list[Json]) -> list[Json]:

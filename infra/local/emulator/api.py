@@ -140,8 +140,8 @@ async def _answer(emulator: Emulator, call: Call) -> Response:
 async def _generated(
     emulator: Emulator, call: Call, request: GenerateRequest, family: Family, kind: Kind, fault: str | None
 ) -> Response:
-    answer = await asyncio.to_thread(generate, request, family)
-    answer = spoil(answer, fault) if fault else answer
+    answer = await asyncio.to_thread(generate, request, family, fault=fault)
+    answer, fault = spoil(answer, fault, request) if fault else (answer, None)
     if fault == "slow" and await call.request.is_disconnected():
         raise GoogleError(_CLIENT_GAVE_UP, "The client closed the connection.")
     emulator.meter.served(call.model, kind, answer.usage, call.digest, fault=fault)

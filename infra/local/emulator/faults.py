@@ -24,9 +24,13 @@ Fault = Literal[
     "safety_answer",
     "empty",
     "no_image",
+    "illegible",
+    "low_rating",
 ]
 FAULTS: tuple[str, ...] = get_args(Fault)
 OK = "ok"
+# Faults that only requests of one kind can have: others do not draw them from the rates.
+_ONLY_FOR: dict[str, Kind] = {"illegible": "image", "low_rating": "text"}
 
 _WHAT = {
     "429": "quota exceeded, with RetryInfo of retry_after_s",
@@ -40,6 +44,8 @@ _WHAT = {
     "safety_answer": "the answer is blocked: finishReason SAFETY, no parts",
     "empty": "finishReason STOP, no parts",
     "no_image": "text where a picture was asked for",
+    "illegible": "a picture whose words cannot be read: wrong letters, too small or too pale; pictures with words only",
+    "low_rating": "a review of slides below the bar, with a slide or two sent back; such reviews only",
 }
 
 
@@ -128,6 +134,8 @@ class Faults:
                 return None if step.fault == OK else step.fault
         chance = self._random.random()
         for fault, rate in self.plan.rates.items():
+            if _ONLY_FOR.get(fault, kind) != kind:
+                continue
             if chance < rate:
                 return fault
             chance -= rate

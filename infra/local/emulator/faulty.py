@@ -5,14 +5,22 @@ from dataclasses import replace
 from typing import Any
 
 from infra.local.emulator.answer import Answer
+from infra.local.emulator.wire import GenerateRequest
+from infra.local.emulator.writing.compose import rated_low
 
 _KEPT = 0.6
 
 
-def spoil(answer: Answer, fault: str) -> Answer:
-    """The answer with the fault; tokens that were generated stay billed, a blocked prompt costs only its input."""
+def spoil(answer: Answer, fault: str, request: GenerateRequest) -> tuple[Answer, str | None]:
+    """The answer with the fault; tokens that were generated stay billed, a blocked prompt costs only its input.
+
+    A fault that this answer cannot have is none.
+    """
+    if fault == "low_rating":
+        low = rated_low(answer.text, request.prompt_text)
+        return (answer, None) if low is None else (answer.with_text(low), fault)
     spoiled = _SPOILED.get(fault)
-    return spoiled(answer) if spoiled else answer
+    return (spoiled(answer) if spoiled else answer), fault
 
 
 def _cut(text: str) -> str:

@@ -28,8 +28,8 @@ def kind_of(request: GenerateRequest, *, stream: bool) -> Kind:
     return "search" if request.wants_search else "text"
 
 
-def generate(request: GenerateRequest, family: Family) -> Answer:
-    """The answer, without faults. CPU work: call it off the event loop.
+def generate(request: GenerateRequest, family: Family, *, fault: str | None = None) -> Answer:
+    """The answer, with no fault but `illegible`, which is part of its making. CPU work: call it off the event loop.
 
     Raises:
         GoogleError: 400 for what the model cannot do.
@@ -38,7 +38,7 @@ def generate(request: GenerateRequest, family: Family) -> Answer:
         raise GoogleError(
             400, "The requested combination of response modalities (IMAGE) is not supported by the model."
         )
-    answer = _content(request, count_prompt(request))
+    answer = _content(request, count_prompt(request), illegible=fault == "illegible")
     return _within_output_limit(answer, request)
 
 
@@ -48,16 +48,16 @@ def count_prompt(request: GenerateRequest) -> int:
     return prompt_tokens([request.system_text, request.prompt_text, *tools], len(request.files))
 
 
-def _content(request: GenerateRequest, tokens: int) -> Answer:
+def _content(request: GenerateRequest, tokens: int, *, illegible: bool) -> Answer:
     prompt = f"{request.system_text}\n{request.prompt_text}"
     call = function_call(request)
     if call is not None:
         return _thought_about(Answer([call], tokens), request)
     if request.wants_image:
-        picture = draw(request)
+        picture = draw(request, illegible=illegible)
         return Answer(picture.parts(), tokens, images=1, image_size=picture.size)
     if request.schema is not None:
-        value = compose_json(request.schema, prompt)
+        value = compose_json(request.schema, prompt, len(request.files))
         return _thought_about(Answer([{"text": json.dumps(value, ensure_ascii=False)}], tokens), request)
     if request.wants_search:
         found = grounded_text(prompt)

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
+from shared.agreement import figures, missing_details
 from shared.content.brand import load_brand
 from shared.content.claims import claimed_certificates, forbidden_claim
-from shared.research.agreement import figures, missing_details
 
 BRAND = load_brand()
 

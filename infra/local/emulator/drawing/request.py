@@ -15,6 +15,7 @@ from infra.local.emulator.drawing.palette import Palette, palette_of
 from infra.local.emulator.drawing.references import is_logo, place_cards, place_logo, place_photograph, read_references
 from infra.local.emulator.drawing.scenes import Stage, draw_scene, part_for
 from infra.local.emulator.drawing.sizes import pixels
+from infra.local.emulator.drawing.slide import SlideWish, draw_slide
 from infra.local.emulator.wire import GenerateRequest, field
 from infra.local.emulator.writing.brief import Brief
 
@@ -52,8 +53,8 @@ class Wish:
         return cls(prompt, subjects, given or list(dict.fromkeys(_QUOTED.findall(prompt)))[:4])
 
 
-def draw(request: GenerateRequest) -> Picture:
-    """The picture for a request, deterministic in its prompt.
+def draw(request: GenerateRequest, *, illegible: bool = False) -> Picture:
+    """The picture for a request, deterministic in its prompt; `illegible`: the words of a slide cannot be read.
 
     Raises:
         GoogleError: 400 for an unknown ratio or size and for references that are no pictures.
@@ -62,10 +63,35 @@ def draw(request: GenerateRequest) -> Picture:
     size_name = str(field(config, "imageSize") or "1K").upper()
     size = pixels(field(config, "aspectRatio") or "1:1", size_name)
     wish = Wish.of(request.prompt_text)
-    finished = _draw(wish, _drawn_size(size, size_name), read_references(request.files))
+    drawn_size, references = _drawn_size(size, size_name), read_references(request.files)
+    slide = _slide_wish(wish)
+    if slide is not None:
+        pictures = _photograph_and_logo(references, Brief(wish.prompt))
+        chance = random.Random(zlib.crc32(wish.prompt.encode()))
+        finished = draw_slide(drawn_size, slide, palette_of(wish.prompt), chance, pictures, illegible=illegible)
+    else:
+        finished = _draw(wish, drawn_size, references)
     finished = finished if finished.size == size else finished.resize(size, Image.Resampling.BICUBIC)
     thought = ImageOps.contain(finished, _THOUGHT_SIZE)
-    return Picture(_png(finished), size_name, _png(ImageOps.posterize(thought, 3)))
+    thought_png = _png(ImageOps.posterize(thought, 3))
+    if slide is not None:
+        return Picture(_jpeg(finished), size_name, thought_png, "image/jpeg")
+    return Picture(_png(finished), size_name, thought_png)
+
+
+def _slide_wish(wish: Wish) -> SlideWish | None:
+    """The wish as one for a slide: a prompt with the inputs `headline` and `series`."""
+    brief = Brief(wish.prompt)
+    if not wish.texts or not (brief.get("headline") and brief.get("series")):
+        return None
+    return SlideWish(wish.texts, wish.subjects, brief.get("series"), is_wordy=brief.get("style") == "text-heavy")
+
+
+def _photograph_and_logo(references: list[Image.Image], brief: Brief) -> tuple[Image.Image | None, Image.Image | None]:
+    """The references by what the prompt calls them, in order: `1. photograph: …`, `2. logo: …`."""
+    named = dict(zip((line.split(":")[0] for line in brief.lines("references")), references, strict=False))
+    found = {name.split(".")[-1].strip(): picture for name, picture in named.items()}
+    return found.get("photograph"), found.get("logo")
 
 
 def _draw(wish: Wish, size: Size, references: list[Image.Image]) -> Image.Image:
@@ -110,6 +136,13 @@ def _drawn_size(size: Size, name: str) -> Size:
     # Larger sizes are drawn somewhat smaller and enlarged: time matters more than the last detail.
     share = {"1K": 1.0, "2K": 0.64, "4K": 0.36}[name]
     return round(size[0] * share), round(size[1] * share)
+
+
+def _jpeg(picture: Image.Image) -> bytes:
+    # A carousel is many pictures at once, and this takes a tenth of a PNG's time.
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=95, subsampling=0)
+    return file.getvalue()
 
 
 def _png(picture: Image.Image) -> bytes:

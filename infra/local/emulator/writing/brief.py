@@ -42,10 +42,11 @@ class Evidence:
 
 
 class Brief:
-    """The prompt of one request."""
+    """The prompt of one request; `pictures` came with it."""
 
-    def __init__(self, prompt: str) -> None:
+    def __init__(self, prompt: str, pictures: int = 0) -> None:
         self.prompt = prompt
+        self.pictures = pictures
         self.inputs: dict[str, str] = {}
         for name, value in _INPUT.findall(prompt):
             self.inputs.setdefault(name.lower(), "" if value.strip().lower() in _EMPTY else value.strip())
@@ -130,6 +131,12 @@ class Brief:
             return about.group(1)
         lines = [line.strip() for line in plain.splitlines() if line.strip()]
         return " ".join(lines[-1].split()[:14]) if lines else ""
+
+
+def without_question(text: str) -> str:
+    """A title without the opening of a question: "Why a lot …" is about "lot …"."""
+    bare = _QUESTION_START.sub("", text.strip())
+    return _ARTICLE.sub("", _PREPOSITION.sub("", bare)) if bare != text.strip() else text.strip()
 
 
 def noun_phrase(text: str) -> str:

@@ -1,5 +1,6 @@
 """The writer's front: an instance of a schema, or plain text, from a prompt."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -13,17 +14,27 @@ from infra.local.emulator.writing.prose import adjust_length, write_conclusion, 
 from infra.local.emulator.writing.reviewing import review
 from infra.local.emulator.writing.schema import SchemaFiller
 from infra.local.emulator.writing.series import plan_series
+from infra.local.emulator.writing.slide_review import lowered, review_slides
+from infra.local.emulator.writing.slides import plan_slides, write_slides
 
 Json = dict[str, Any]
 Task = Callable[[Brief], Json]
 
 
-def compose_json(schema: Json, prompt: str) -> Any:
-    """A valid instance of the schema, written from the prompt."""
-    brief = Brief(prompt)
+def compose_json(schema: Json, prompt: str, pictures: int = 0) -> Any:
+    """A valid instance of the schema, written from the prompt and the number of `pictures` that came with it."""
+    brief = Brief(prompt, pictures)
     filler = SchemaFiller(schema, FieldWriter(brief))
     task = _task_for(set(filler.properties()), brief)
     return filler.fill(task(brief)) if task else filler.fill()
+
+
+def rated_low(review_json: str, prompt: str) -> str | None:
+    """A review of slides, as JSON, turned into one below the bar; None when the text is no such review."""
+    brief = Brief(prompt)
+    if not brief.records("slides") or not brief.records("criteria"):
+        return None
+    return json.dumps(lowered(json.loads(review_json), brief), ensure_ascii=False)
 
 
 def compose_text(prompt: str) -> str:
@@ -69,6 +80,9 @@ _TASKS: tuple[tuple[frozenset[str], tuple[str, ...], Task], ...] = (
     (frozenset({"verdicts"}), ("sentences",), verdicts),
     (frozenset({"sentences"}), ("sentences",), rewritten),
     (frozenset({"scores"}), ("draft",), review),
+    (frozenset({"scores"}), ("slides",), review_slides),
+    (frozenset({"slides"}), ("slide_count",), plan_slides),
+    (frozenset({"slides"}), ("caption_limits",), write_slides),
     (frozenset({"score", "overall_score"}), ("draft",), review),
     (frozenset({"sections", "outline"}), (), plan_article),
     (frozenset({"posts"}), ("count",), plan_series),

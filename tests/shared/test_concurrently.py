@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from shared.research.concurrently import concurrently
+from shared.concurrently import concurrently
 
 
 async def test_results_come_in_order():

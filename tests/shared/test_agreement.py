@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.research.agreement import figures, missing_details, standards
+from shared.agreement import figures, missing_details, standards
 
 QUOTE = (
     "According to ISO 14644-1:2015, an ISO class 7 room has at most 352,000 particles of 0.5 µm per cubic metre. "
