@@ -49,7 +49,7 @@ async def test_an_owner_cancels_a_running_job_and_its_paid_work_stays_in_the_led
 
 async def test_a_cancelled_job_does_not_look_like_a_failed_one(desk):
     claim = await desk.claimed()
-    failed = "select fail_job(%s, %s, '{\"code\": \"model_unavailable\", \"message\": \"busy\"}', true)"
+    failed = 'select fail_job(%s, %s, \'{"code": "model_unavailable", "message": "busy"}\', true)'
     assert await value(desk.worker, failed, claim.job_id, claim.token) == "queued"
     await desk.root.execute("select cancel_job(%s)", (claim.job_id,))
     job = await desk.job(claim.job_id)
