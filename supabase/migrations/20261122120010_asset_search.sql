@@ -54,7 +54,7 @@ end;
 -- Index parameters by measurement (bench: asset search).
 select '[1]'::vector;
 create function engine.nearest_assets(query_embedding vector, kinds text[], max_hits integer) returns table (id uuid)
-language sql stable set search_path = '' set hnsw.ef_search = 100 set hnsw.iterative_scan = 'relaxed_order'
+language sql stable set search_path = '' set hnsw.ef_search = 80 set hnsw.iterative_scan = 'relaxed_order'
 begin atomic
   select a.id from public.asset_index a
   where a.embedding is not null and (nearest_assets.kinds is null or a.kind = any (nearest_assets.kinds))
@@ -93,7 +93,7 @@ begin
     ) setweight_of
   ), worded as materialized (
     (select a.id from public.asset_index a
-     where (search_assets.kinds is null or a.kind = any (search_assets.kinds)) and (a.text_pt @@ telling_pt or a.text_en @@ telling_en) limit 400)
+     where (search_assets.kinds is null or a.kind = any (search_assets.kinds)) and (a.text_pt @@ telling_pt or a.text_en @@ telling_en) limit 250)
     union
     (select a.id from public.asset_index a
      where (search_assets.kinds is null or a.kind = any (search_assets.kinds)) and (a.text_pt @@ all_pt or a.text_en @@ all_en) limit 100)
