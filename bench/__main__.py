@@ -16,6 +16,8 @@ from bench import report
 from bench.figures import Measured
 from bench.machine import describe_machine
 from bench.measures import (
+    asset_scale,
+    asset_search,
     call_ledger,
     checkpoint_write,
     claim_time,
@@ -45,6 +47,8 @@ MEASUREMENTS: dict[str, Measurement] = {
     "call_ledger": call_ledger.measure,
     "memory_growth": memory_growth.measure,
     "recovery": recovery.measure,
+    "asset_search": asset_search.measure,
+    "asset_scale": asset_scale.measure,
 }
 OUT = Path("out/bench.json")
 

@@ -26,6 +26,9 @@ class Scale:
     worker_rounds: int
     echo_jobs: int
     articles: int
+    assets: int
+    asset_queries: int
+    asset_exact_queries: int
     counters_s: float
     """How long to wait for the backends' counters: idle ones hand them in within 10 s."""
 
@@ -50,6 +53,9 @@ FULL = Scale(
     worker_rounds=2,
     echo_jobs=5_000,
     articles=30,
+    assets=100_000,
+    asset_queries=300,
+    asset_exact_queries=50,
     counters_s=11,
 )
 
@@ -73,5 +79,8 @@ QUICK = Scale(
     worker_rounds=1,
     echo_jobs=100,
     articles=4,
+    assets=1_000,
+    asset_queries=20,
+    asset_exact_queries=5,
     counters_s=1,
 )

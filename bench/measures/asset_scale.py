@@ -25,7 +25,7 @@ select id from measured order by distance limit 10
 
 
 async def measure(setting: Setting) -> Measured:
-    """One search after the other, each in one round trip, by words and embedding; then the vectors' part beside an exact search."""
+    """One search after the other, in one round trip each; then nearest embeddings alone beside an exact search."""
     count = setting.scale.assets
     url = await prepared_database(setting.stack.database_url, _DATABASE)
     async with await AsyncConnection.connect(url, autocommit=True) as connection:

@@ -31,10 +31,10 @@ async def measure(setting: Setting) -> Measured:
             Figure("asset search, recall@3", unseen.recall_at_3 or 0, "", at_least(0.9)),
             Figure("asset search, nDCG@10", unseen.ndcg_at_10 or 0, "", at_least(0.85)),
             Figure("asset search, precision at relevance > 70", unseen.precision_sure or 0, "", at_least(0.9)),
-            Figure("asset search by words alone, precision at relevance > 70", by_words.precision_sure or 0, "", at_least(0.9)),
+            Figure("  by words alone", by_words.precision_sure or 0, "", at_least(0.9)),
         ],
         raw={"scores": {name: asdict(each) for name, each in scores.items()}, "sure_mistakes": _mistakes(hybrid)},
-        notes=["The embeddings are the emulator's: they know the translations and synonyms that were written down for them."],
+        notes=["The embeddings are the emulator's, which know the translations and synonyms written down for them."],
         tables=[render(_HEADER, [_line(name, each) for name, each in scores.items()])],
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""A hundred thousand assets out of the domain's words, for measuring how fast the search is and what its index misses."""
+"""Many assets out of the domain's words, for measuring how fast the search is and what its index misses."""
 
 import json
 import re
@@ -17,25 +17,28 @@ _NOISE_VECTORS = 3000
 
 _PARTS = "create temporary table part (word text, id integer primary key, embedding vector(768))"
 _COPY_PARTS = "copy part (word, id, embedding) from stdin"
-# Each has six words, the frequent ones more often, in its title and its description, and two directions of its own: texts are
-# near each other when they share words, and no two are alike.
+# Each has six words, the frequent ones more often, and two directions of its own: assets are near each other when they
+# share words, and no two are alike.
 _CROWD = """
 with chosen as (
   select n, array_agg(1 + floor(power(random(), 2) * %(words)s)::integer) as words,
     (array_agg(%(words)s + 1 + floor(random() * %(noise)s)::integer))[:2] as noise
   from generate_series(1, %(assets)s) n, generate_series(1, 6) s group by n
 ), mixed as (
-  select c.n, string_agg(p.word, ' ' order by p.id) filter (where p.word <> '') as text, l2_normalize(sum(p.embedding)) as embedding
+  select c.n, string_agg(p.word, ' ' order by p.id) filter (where p.word <> '') as text,
+    l2_normalize(sum(p.embedding)) as embedding
   from chosen c join part p on p.id = any (c.words || c.noise) group by c.n
 )
-insert into public.asset_index (source, source_id, kind, title, description, url, fingerprint, embedding, embedding_model, embedding_fingerprint)
+insert into public.asset_index
+  (source, source_id, kind, title, description, url, fingerprint, embedding, embedding_model, embedding_fingerprint)
 select 'storage', m.n::text, (array['product', 'facility', 'team', 'equipment'])[1 + m.n %% 4], m.text, 'Nº ' || m.n,
   '/' || m.n || '.png', m.n::text, m.embedding, 'measured', m.n::text
 from mixed m
 """
 _WORDS = r"""
 insert into engine.asset_words (word, uses)
-select w, count(*) from public.asset_index, regexp_split_to_table(engine.fold(title || ' ' || description), '[^a-z0-9]+') w
+select w, count(*)
+from public.asset_index, regexp_split_to_table(engine.fold(title || ' ' || description), '[^a-z0-9]+') w
 where char_length(w) between 2 and 40 group by w
 """
 _INDEX = "select indexdef from pg_indexes where indexname = 'asset_index_embedding'"

@@ -61,14 +61,15 @@ begin atomic
   order by a.embedding::halfvec(768) <=> nearest_assets.query_embedding::halfvec(768) limit nearest_assets.max_hits;
 end;
 
--- Best first: reciprocal ranks (k = 60) among the best 50 of each list: Portuguese, English, words however spelt, embeddings. A picture
--- is found once. `words` is the share of the query's words that the asset has, `title_words` that it has in its title or tags, both
--- weighted: a rare word tells more than one that many assets have, a guessed spelling less than a word that is there. `cosine` is null
--- without an embedding on either side.
+-- Best first: reciprocal ranks (k = 60) among the best 50 by Portuguese, by English and by words however spelt, and the 30 nearest
+-- embeddings. A picture is found once. `words` is the share of the query's words that the asset has, `title_words` that it has in its
+-- title or tags, both weighted: a rare word tells more than one that many assets have, a guessed spelling less than a word that is
+-- there. `cosine` is null without an embedding on either side. Each call is planned for its words: a plan for any words would read the
+-- whole table.
 create function public.search_assets(query text, query_embedding vector default null, kinds text[] default null, max_hits integer default 10)
 returns table (id uuid, source text, source_id text, kind text, title text, description text, url text, metadata jsonb,
   words double precision, title_words double precision, cosine double precision, score double precision)
-language plpgsql stable set search_path = '' as $$
+language plpgsql stable set search_path = '' set plan_cache_mode = force_custom_plan as $$
 declare
   wanted constant integer := least(greatest(coalesce(search_assets.max_hits, 10), 1), 50);
   terms constant jsonb := (select coalesce(jsonb_agg(to_jsonb(t)), '[]') from engine.search_terms(search_assets.query) t);
@@ -99,7 +100,7 @@ begin
      where (search_assets.kinds is null or a.kind = any (search_assets.kinds)) and (a.text_pt @@ all_pt or a.text_en @@ all_en) limit 100)
   ), near as materialized (
     select n.id, row_number() over () as place
-    from engine.nearest_assets(search_assets.query_embedding, search_assets.kinds, 50) n where search_assets.query_embedding is not null
+    from engine.nearest_assets(search_assets.query_embedding, search_assets.kinds, 30) n where search_assets.query_embedding is not null
   ), measured as materialized (
     select a.id, m.words, m.title_words, ts_rank(a.text_pt, coalesce(telling_pt, all_pt)) as rank_pt,
       ts_rank(a.text_en, coalesce(telling_en, all_en)) as rank_en

@@ -32,6 +32,9 @@ TINY = Scale(
     worker_rounds=1,
     echo_jobs=20,
     articles=1,
+    assets=200,
+    asset_queries=5,
+    asset_exact_queries=2,
     counters_s=0.1,
 )
 
@@ -60,6 +63,10 @@ async def test_measures_ours_beside_the_others_and_writes_the_numbers_down(
         figures = await measured(stack, ("procrastinate",), "four_workers", "memory_growth")
         assert figures["20 one-step jobs at once, 4 workers"]["others"].keys() == {"1 worker of ours", "procrastinate"}
         assert figures["template: memory (RSS) after 20 jobs"]["value"] > 0
+
+        figures = await measured(stack, (), "asset_search", "asset_scale")
+        assert figures["asset search, precision at relevance > 70"]["value"] >= 0.9
+        assert figures["asset search among 200, p95"]["value"] > 0
 
         everything = await run(Setting(stack, TINY), ["throughput", "broken"], path)
     assert not everything, "a measurement that failed is no success"
