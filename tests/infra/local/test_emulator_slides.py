@@ -27,6 +27,7 @@ from shared.content.platforms.linkedin import LINKEDIN
 from shared.content.strategist import plan_piece
 from shared.model.calls import ReferenceImage
 from shared.model.prompts import RenderedPrompt, load_prompt
+from tests.shared.content.platform_x import X
 
 PROMPTS = Path(shared.content.studio.__file__ or "").parent
 BRAND = load_brand()
@@ -83,7 +84,7 @@ async def written(topic: str, language: str, platform: Platform, **given: Any) -
 
 
 @pytest.mark.parametrize("given", [{}, {"style": "text-heavy", "format": "carousel"}], ids=["usual", "wordy"])
-@pytest.mark.parametrize("platform", [LINKEDIN, INSTAGRAM], ids=lambda each: each.name)
+@pytest.mark.parametrize("platform", [LINKEDIN, INSTAGRAM, X], ids=lambda each: each.name)
 async def test_every_topic_gets_copy_within_the_rules_and_no_two_are_alike(platform: Platform, given: dict[str, Any]):
     slides: dict[str, set[str]] = defaultdict(set)
     captions: list[str] = []

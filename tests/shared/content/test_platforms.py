@@ -1,16 +1,15 @@
 """Each limit of each platform, and a platform that nobody has heard of yet."""
 
-import re
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.content.platforms.base import PORTRAIT, SLIDE_LIMITS, SQUARE, Platform, roles_of, sentence_count
+from shared.content.platforms.base import PORTRAIT, SQUARE, Platform, roles_of, sentence_count
 from shared.content.platforms.instagram import INSTAGRAM
 from shared.content.platforms.linkedin import LINKEDIN
 from shared.content.span import Span
 from tests.shared.content.pieces import HASHTAGS, brief, copy, with_slide
+from tests.shared.content.platform_x import X
 
 
 def problems(platform: Platform, written, count: int = 5) -> list[str]:
@@ -125,29 +124,6 @@ def test_a_piece_opens_with_a_hook_and_ends_with_a_call(count: int):
 )
 def test_sentences_are_counted(text: str, count: int):
     assert sentence_count(text) == count
-
-
-def weighted(text: str) -> int:
-    """As X counts: an address is 23 characters, an emoji or a character of East Asia two."""
-    plain = re.sub(r"https?://\S+", "x" * 23, text)
-    return sum(2 if ord(char) > 0x10FF and not 0x2000 <= ord(char) <= 0x206F else 1 for char in plain)
-
-
-X = Platform(
-    name="x",
-    title="Post on X",
-    tone="Brief and exact.",
-    aesthetic="One idea a picture.",
-    caption_style="One thought.",
-    slides={"single-image": Span(1, 1), "carousel": Span(2, 4)},
-    limits=SLIDE_LIMITS,
-    caption_chars=280,
-    caption_sentences=Span(1, 3),
-    hashtags=Span(0, 2),
-    alt_text_chars=1_000,
-    sizes={"1080x1080": SQUARE},
-    measure=weighted,
-)
 
 
 def test_another_platform_is_a_value_and_no_code():

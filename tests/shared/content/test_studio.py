@@ -20,6 +20,7 @@ from shared.engine.job import Lease
 from shared.engine.state_json import decode, encode
 from shared.model.gateway import JobModels
 from tests.shared.content.pieces import Gate, Hit, Log, Shelf, brief, png, ports
+from tests.shared.content.platform_x import X, weighted
 from tests.shared.model.books import Books, Jobs
 from tests.shared.model.examples import assert_books_are_true
 from tests.shared.model.provider import Provider
@@ -95,6 +96,14 @@ async def test_the_same_studio_makes_an_instagram_post(models: JobModels):
     assert "#" not in row.caption
     assert 3 <= len(row.hashtags) <= 5
     assert row.alt_text
+
+
+async def test_a_platform_that_no_agent_knows_goes_through_the_same_studio(models: JobModels):
+    piece, _ = await made(models, platform=X, topic="Sala limpa por dentro", format="carousel")
+    assert (piece.platform, piece.format) == ("x", "carousel")
+    assert 2 <= len(piece.visuals) <= 4
+    assert weighted(X.post_text(piece.text)) <= 280
+    assert {(visual.width, visual.height) for visual in piece.visuals} == {(1080, 1080)}
 
 
 async def test_a_real_photograph_is_told_of(models: JobModels):

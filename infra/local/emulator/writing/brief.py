@@ -134,9 +134,9 @@ class Brief:
 
 
 def without_question(text: str) -> str:
-    """A title without the opening of a question: "Why a lot …" is about "lot …"."""
+    """A title without the opening of a question: "How to read a report" is about "report"."""
     bare = _QUESTION_START.sub("", text.strip())
-    return _ARTICLE.sub("", _PREPOSITION.sub("", bare)) if bare != text.strip() else text.strip()
+    return _ARTICLE.sub("", _PREPOSITION.sub("", _VERB.sub("", bare))) if bare != text.strip() else text.strip()
 
 
 def noun_phrase(text: str) -> str:

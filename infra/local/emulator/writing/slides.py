@@ -24,7 +24,7 @@ _UNSAYABLE = re.compile(r"[\U0001F000-\U0001FAFF\u2600-\u27BF\uFE0F\u200D\u20E3\
 _INNER_END = re.compile(r"[.!?…]+(?=\s|$)")
 _CLAUSE = re.compile(
     r"\s[-–—|]\s|[:;,(?!]|\s(?:should|must|is|are|can|needs?|explained|matters?|começa[mr]?|deve[mr]?|precisa[mr]?|é|são|"
-    r"mudam?|pedem?|importa[mr]?|funciona[mr]?)\b"
+    r"before|after|without|antes|depois|mudam?|pedem?|importa[mr]?|funciona[mr]?)\b"
 )
 _SUBJECT_CHARACTERS = 42
 _AUDIENCE_CHARACTERS = 46
@@ -188,7 +188,9 @@ def _invitation(writer: SlideWriter, headline_most: int, body_most: int) -> tupl
     calls = [asked] if asked else [*writer.picker.rotated(writer.phrases.general["calls"]), writer.says["short_call"]]
     about = writer.says["about"]
     bodies = [
-        f"{about.format(subject=name)} {_small(call)}" for name in (writer.topic, writer.subject) for call in calls
+        f"{about.format(subject=name)} {_small(call)}"
+        for name in (_small(writer.topic), writer.subject)
+        for call in calls
     ]
     body = _first(writer, [*bodies, calls[0]], body_most)
     is_about = writer.subject.lower() in body.lower()
