@@ -13,7 +13,8 @@ help: ## list the targets
 
 setup: $(STAMP) ## install everything into .venv, as pinned in requirements.lock
 
-$(STAMP): requirements.lock
+$(STAMP): requirements.lock infra/tesseract.sh
+	@bash infra/tesseract.sh
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 is needed: make setup PYTHON=python3.11" if sys.version_info[:2] != (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
 	awk '/^uv==/ {found = 1} found {print} found && !/\\$$/ {exit}' requirements.lock > $(VENV)/uv.txt

@@ -24,6 +24,7 @@ from bench.measures import (
     cold_start,
     four_workers,
     idle_memory,
+    legibility,
     memory_growth,
     recovery,
     start_latency,
@@ -49,6 +50,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "recovery": recovery.measure,
     "asset_search": asset_search.measure,
     "asset_scale": asset_scale.measure,
+    "legibility": legibility.measure,
 }
 OUT = Path("out/bench.json")
 

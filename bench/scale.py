@@ -29,6 +29,7 @@ class Scale:
     assets: int
     asset_queries: int
     asset_exact_queries: int
+    slides: int
     counters_s: float
     """How long to wait for the backends' counters: idle ones hand them in within 10 s."""
 
@@ -56,6 +57,7 @@ FULL = Scale(
     assets=100_000,
     asset_queries=300,
     asset_exact_queries=50,
+    slides=120,
     counters_s=11,
 )
 
@@ -82,5 +84,6 @@ QUICK = Scale(
     assets=1_000,
     asset_queries=20,
     asset_exact_queries=5,
+    slides=8,
     counters_s=1,
 )

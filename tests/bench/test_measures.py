@@ -35,6 +35,7 @@ TINY = Scale(
     assets=200,
     asset_queries=5,
     asset_exact_queries=2,
+    slides=2,
     counters_s=0.1,
 )
 
