@@ -16,7 +16,14 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from shared.engine.errors import ModelOutputInvalid, ModelRefused, ModelRejected, ModelUnavailable
+from shared.engine.errors import (
+    AttemptInterrupted,
+    JobError,
+    ModelOutputInvalid,
+    ModelRefused,
+    ModelRejected,
+    ModelUnavailable,
+)
 from shared.engine.job import Lease
 from shared.model.answers import UnusableAnswer
 from shared.model.calls import Call
@@ -142,8 +149,11 @@ class Exchange:
             raise
 
     async def _give_back(self, reserving: "asyncio.Future[Reservation]", row: CallRow, lease: Lease) -> None:
-        """Ends the reservation that was being made when the task was cancelled."""
-        reservation = await reserving
+        """Ends the reservation that was being made when the task was cancelled; a refused one has nothing to end."""
+        try:
+            reservation = await reserving
+        except (JobError, AttemptInterrupted):
+            return
         if reservation.replay is None:
             await OpenCall(self._ledger, reservation.call_id, lease, row, monotonic()).note_cancelled(sent=False)
 

@@ -2,8 +2,10 @@
 
 import asyncio
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from psycopg import AsyncConnection
 
 from shared.engine.errors import (
     BudgetExceeded,
@@ -89,6 +91,25 @@ async def test_a_cancelled_call_leaves_nothing_reserved(models: JobModels, books
     [row] = await books.rows()
     assert (row["status"], row["error"]["code"], row["error"]["cost_unknown"]) == ("failed", "cancelled", True)
     assert await books.reserved_usd() == 0
+
+
+async def test_a_call_that_is_refused_after_it_was_cancelled_is_cancelled(
+    models: JobModels, books: Books, connection: AsyncConnection[Any]
+) -> None:
+    await books.limit("job", "0.0001")
+    async with connection.transaction():
+        await connection.execute("lock table public.jobs in exclusive mode")
+        call = asyncio.create_task(models.text(TITLE, Title))
+
+        async def reserving() -> bool:
+            waiting = await connection.execute("select from pg_locks where not granted")
+            return waiting.rowcount > 0
+
+        await eventually(reserving)
+        call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert await books.statuses() == []
 
 
 async def test_a_call_cancelled_anywhere_leaves_nothing_reserved(models: JobModels, books: Books) -> None:
