@@ -22,9 +22,9 @@ $(STAMP): requirements.lock infra/tesseract.sh
 	$(BIN)/uv pip sync --quiet --require-hashes requirements.lock
 	@touch $@
 
-demo: setup ## write an article on the embedded stack: make demo TOPIC="…"
-	$(BIN)/python -m infra.local.demo $(if $(TOPIC),--topic "$$TOPIC")
-export TOPIC
+demo: setup ## make a draft on the embedded stack: make demo KIND=blog|carousel|instagram TOPIC="…"
+	$(BIN)/python -m infra.local.demo $(if $(KIND),--kind "$$KIND") $(if $(TOPIC),--topic "$$TOPIC")
+export KIND TOPIC
 
 up: setup ## start the embedded stack and keep it running
 	$(BIN)/python -m infra.local up --detach

@@ -19,6 +19,8 @@ _PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*"
 _MAX_PATH_CHARACTERS = 512
 _WORTH_A_RETRY = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 544})
 _CACHE_S = 3600
+_OK = 200
+_MAX_PUBLIC_BYTES = 25_000_000
 
 
 class StorageError(Exception):
@@ -64,6 +66,26 @@ class Storage:
         with _storage_errors(f"{bucket}/{checked} could not be read"):
             return await self._open().from_(bucket).download(checked)
 
+    async def download_public(self, url: str) -> bytes:
+        """What everybody can read at an address of this project's public buckets, whatever the file is called.
+
+        Raises `StorageError`, also for an address elsewhere and for more than 25 MB.
+        """
+        if not url.startswith(f"{self._url}object/public/"):
+            raise StorageError("the address is not one of the project's Storage", retryable=False)
+        with _storage_errors("a public file could not be read"):
+            async with self._connections().stream("GET", url) as answer:
+                if answer.status_code != _OK:
+                    retryable = answer.status_code in _WORTH_A_RETRY
+                    message = f"a public file could not be read ({answer.status_code})"
+                    raise StorageError(message, retryable=retryable, status=answer.status_code)
+                data = bytearray()
+                async for part in answer.aiter_bytes():
+                    data += part
+                    if len(data) > _MAX_PUBLIC_BYTES:
+                        raise StorageError("a public file is too large", retryable=False)
+                return bytes(data)
+
     def public_url(self, bucket: str, path: str) -> str:
         """Where everybody can read a file of a public bucket. Raises `StorageError` for a path that cannot be one."""
         return f"{self._url}object/public/{quote(bucket, safe='')}/{quote(_checked(path))}"
@@ -84,13 +106,18 @@ class Storage:
 
     def _open(self) -> "AsyncStorageClient":
         if self._client is None:
-            import httpx  # noqa: PLC0415
             from storage3 import AsyncStorageClient  # noqa: PLC0415
 
             headers = {"apikey": self._service_key, "Authorization": f"Bearer {self._service_key}"}
-            self._http = httpx.AsyncClient(timeout=self._timeout_s)
-            self._client = AsyncStorageClient(self._url, headers, http_client=self._http)
+            self._client = AsyncStorageClient(self._url, headers, http_client=self._connections())
         return self._client
+
+    def _connections(self) -> "httpx.AsyncClient":
+        if self._http is None:
+            import httpx  # noqa: PLC0415
+
+            self._http = httpx.AsyncClient(timeout=self._timeout_s)
+        return self._http
 
 
 def _checked(path: str) -> str:

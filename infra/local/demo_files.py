@@ -83,7 +83,8 @@ def _yaml(value: Any) -> str:
     return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-async def _download(url: str) -> bytes:
+async def download(url: str) -> bytes:
+    """The file at a public address."""
     async with aiohttp.ClientSession(raise_for_status=True) as session, session.get(url) as response:
         return await response.read()
 
@@ -92,7 +93,7 @@ async def save_article(draft: dict[str, Any], out: Path) -> list[Path]:
     """Writes SLUG.md, SLUG.html and the banner into `out`; returns their paths."""
     banner = out / f"{draft['slug']}{Path(draft['featured_image']).suffix}"
     markdown, page = out / f"{draft['slug']}.md", out / f"{draft['slug']}.html"
-    picture = await _download(draft["featured_image"])
+    picture = await download(draft["featured_image"])
 
     def write() -> None:
         out.mkdir(parents=True, exist_ok=True)

@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from services.blog.files import JobFiles
 from services.blog.job import BlogJobs, Tools
 from services.blog.records import BlogRecords
 from services.blog.settings import BlogSettings
 from shared.db import create_pool
+from shared.engine.files import JobFiles
 from shared.engine.worker import create_worker_app
 from shared.model.gateway import open_gateway
 from shared.research.fetch import open_fetcher

@@ -4,8 +4,8 @@ from typing import Any
 
 from services.blog.banner import SIZE
 from services.blog.checks import CitationTally
-from services.blog.records import Spending
 from services.blog.state import BlogState
+from shared.model.spending import Spending
 from shared.research.evidence import Evidence
 from shared.research.report import ResearchReport
 

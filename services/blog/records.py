@@ -1,6 +1,5 @@
 """What the blog service reads from and writes to Postgres, beside the job itself."""
 
-from dataclasses import dataclass
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -11,6 +10,7 @@ from services.blog.company import Product
 from services.blog.state import BlogDraft
 from shared.db import Pool
 from shared.engine.errors import JobError
+from shared.model.spending import Spending, spending_of
 
 _PRODUCTS: LiteralString = """
     select name, coalesce(description, ''), coalesce(category, '')
@@ -20,13 +20,6 @@ _PRODUCTS: LiteralString = """
 """
 _SLUGS_LIKE: LiteralString = """
     select slug from public.blog_posts where slug = %(slug)s or slug ~ ('^' || %(slug)s || '-[0-9]+$')
-"""
-_SPENDING: LiteralString = """
-    select stage, prompt, model_version, status, sum(cost_usd)::float8
-    from public.model_calls
-    where job_id = %s
-    group by stage, prompt, model_version, status
-    order by min(id)
 """
 _INSERT: LiteralString = """
     insert into public.blog_posts
@@ -46,15 +39,6 @@ class AddressTaken(JobError):
 
     code = "address_taken"
     retryable = True
-
-
-@dataclass(frozen=True, slots=True)
-class Spending:
-    """What a job's calls cost in USD, in all attempts, and `name@version` of each prompt → version of the model."""
-
-    cost_usd: float
-    by_stage: dict[str, float]
-    models: dict[str, str]
 
 
 class BlogRecords:
@@ -79,15 +63,7 @@ class BlogRecords:
 
     async def spending(self, job_id: UUID) -> Spending:
         """What the job has cost so far, failed calls included."""
-        async with self._pool.connection() as connection:
-            rows = await (await connection.execute(_SPENDING, (job_id,))).fetchall()
-        by_stage: dict[str, float] = {}
-        models: dict[str, str] = {}
-        for stage, prompt, model_version, status, cost_usd in rows:
-            by_stage[stage] = round(by_stage.get(stage, 0.0) + (cost_usd or 0.0), 6)
-            if status == "settled" and model_version:
-                models[prompt] = model_version
-        return Spending(round(sum(by_stage.values()), 6), by_stage, models)
+        return await spending_of(self._pool, job_id)
 
 
 async def insert_draft(

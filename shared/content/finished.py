@@ -33,9 +33,9 @@ class FinishedPiece(BaseModel):
 
     @property
     def assets_used(self) -> list[str]:
-        """Ids of the company's photographs in it, each once."""
-        ids = [visual.asset.asset_id for visual in self.visuals if visual.asset.asset_id]
-        return list(dict.fromkeys(ids))
+        """Addresses of the company's photographs in it, each once."""
+        urls = [visual.asset.url for visual in self.visuals if visual.asset.url]
+        return list(dict.fromkeys(urls))
 
 
 def slides_json(piece: FinishedPiece) -> list[dict[str, Any]]:
@@ -60,7 +60,6 @@ def slides_json(piece: FinishedPiece) -> list[dict[str, Any]]:
 def generation_metadata(piece: FinishedPiece) -> dict[str, Any]:
     """The JSON of `generation_metadata`; what it cost and which models made it is added by the service."""
     visuals, times = piece.visuals, piece.milliseconds
-    told = {"slide", "asset", "text_rendering", "drawn", "right_at_once", "reading"}
     return {
         "platform": piece.platform,
         "format": piece.format,
@@ -71,7 +70,7 @@ def generation_metadata(piece: FinishedPiece) -> dict[str, Any]:
         "copywriting_time_ms": times.get("copy", 0),
         "design_time_ms": times.get("design", 0),
         "review_time_ms": times.get("review", 0),
-        "slides": len(visuals),
+        "slide_count": len(visuals),
         "assets_used_count": sum(visual.asset.origin == "real" for visual in visuals),
         "generated_count": sum(visual.asset.origin == "generated" for visual in visuals),
         "readable_count": sum(visual.reading.passed for visual in visuals),
@@ -83,9 +82,14 @@ def generation_metadata(piece: FinishedPiece) -> dict[str, Any]:
         "below_threshold": piece.flagged,
         "narrative": piece.plan.narrative,
         "reviews": [review.model_dump(mode="json") for review in piece.reviews],
-        "visuals": [visual.model_dump(mode="json", include=told) for visual in visuals],
+        "slides": [_how_made(visual) for visual in visuals],
         "brainstorming": {
             "session_id": piece.brief.brainstorming_session_id or None,
             "context": piece.brief.brainstorming_context or None,
         },
     }
+
+
+def _how_made(visual: Visual) -> dict[str, Any]:
+    told = visual.model_dump(mode="json", include={"slide", "asset", "text_rendering", "drawn", "right_at_once"})
+    return told | {"legibility": visual.reading.model_dump(mode="json")}

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+SERVICES = [path.parent.name for path in sorted(ROOT.glob("services/*/app.py"))]
 README = (ROOT / "README.md").read_text()
 
 
@@ -34,7 +35,7 @@ def test_every_make_target_that_is_named_exists():
             assert f"make {target}" in targets
 
 
-@pytest.mark.parametrize("extra", ["dispatcher", "template", "blog", "assets", "sequence", "local", "dev"])
+@pytest.mark.parametrize("extra", [*SERVICES, "local", "dev"])
 def test_every_service_and_the_stack_have_an_extra(extra: str):
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

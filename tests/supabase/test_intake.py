@@ -50,7 +50,7 @@ async def test_an_unknown_kind_is_refused_and_the_known_ones_are_named(desk, fro
     for unknown in ("nope", "", "blog; drop table jobs", "blog%", "x" * 5000):
         error = await refusal(front_end, INSERT, desk.user_id, unknown, Jsonb({}))
         assert error.sqlstate == "PT422"
-        assert "Known job types: blog, deep_research, echo, sequence." in str(error)
+        assert "Known job types: blog, carousel, deep_research, echo, instagram, sequence." in str(error)
         assert len(str(error)) < 500
 
 

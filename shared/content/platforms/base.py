@@ -54,7 +54,8 @@ class Platform:
 
     `slides`: how many pictures a piece of a format has; the first format is the one when none is asked for.
     `limits`: characters by the role of a slide. `measure`: how the platform counts the characters of a caption with
-    its hashtags. `tone`, `aesthetic` and `caption_style` go into prompts.
+    its hashtags. `tone`, `aesthetic` and `caption_style` go into prompts. `grid_ratio`: width to height of what the
+    platform's overview shows of a picture; None: all of it.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Platform:
     sizes: Mapping[SizeName, PageSize]
     limits: Mapping[Role, TextLimits]
     measure: Callable[[str], int] = len
+    grid_ratio: float | None = None
 
     def format_of(self, brief: Brief) -> Format:
         """The format asked for when the platform has it, else its usual one."""

@@ -3,6 +3,7 @@
 from pydantic import BaseModel
 
 from shared.content.finished import FinishedPiece
+from shared.content.piece import Role
 from shared.content.platforms.base import PORTRAIT, SLIDE_LIMITS, SQUARE, Platform
 from shared.content.span import Span
 
@@ -22,21 +23,24 @@ INSTAGRAM = Platform(
     hashtags=Span(3, 5),
     alt_text_chars=1_000,
     sizes={"1080x1350": PORTRAIT, "1080x1080": SQUARE},
+    grid_ratio=3 / 4,
 )
 
 
 class InstagramItem(BaseModel):
-    """One picture of a post."""
+    """One picture of a post, with the words on it."""
 
-    position: int
-    image_url: str
+    url: str
     alt_text: str
+    role: Role
+    headline: str
+    body: str
     width: int
     height: int
 
 
 class InstagramPost(BaseModel):
-    """A row of `instagram_posts`, without ids and status. `caption` is without its hashtags: they have a column."""
+    """A row of `instagram_posts`, without ids and status. `caption` is as it is posted, hashtags included."""
 
     topic: str
     caption: str
@@ -54,19 +58,21 @@ def instagram_post(piece: FinishedPiece) -> InstagramPost:
     """The piece as the platform takes it; its first picture is the cover."""
     items = [
         InstagramItem(
-            position=visual.slide,
-            image_url=visual.url,
+            url=visual.url,
             alt_text=slide.alt_text,
+            role=intent.role,
+            headline=slide.headline,
+            body=slide.body,
             width=visual.width,
             height=visual.height,
         )
-        for slide, visual in zip(piece.text.slides, piece.visuals, strict=True)
+        for intent, slide, visual in zip(piece.plan.slides, piece.text.slides, piece.visuals, strict=True)
     ]
     return InstagramPost(
         topic=piece.brief.topic,
-        caption=piece.text.caption,
+        caption=INSTAGRAM.post_text(piece.text),
         hashtags=piece.text.hashtags,
-        image_url=items[0].image_url,
+        image_url=items[0].url,
         alt_text=items[0].alt_text,
         format=piece.format,
         items=items,

@@ -47,11 +47,12 @@ def test_a_series_about_nothing_is_refused():
 
 def test_names_of_kinds_are_resolved():
     assert sequence(kinds="blog_generate, blog").kinds == ["blog"]
+    assert sequence(kinds="Instagram; carousel_generate").kinds == ["instagram", "carousel"]
 
 
-@pytest.mark.parametrize("kind", ["carousel", "generate_linkedin_carousel", "echo", "sequence", "nonsense"])
+@pytest.mark.parametrize("kind", ["deep_research", "index_assets", "echo", "sequence", "nonsense"])
 def test_a_kind_that_cannot_be_made_is_refused_by_name(kind: str):
-    with pytest.raises(InvalidPayload, match=r"a sequence cannot be made of \w+; possible: blog"):
+    with pytest.raises(InvalidPayload, match=r"a sequence cannot be made of \w+; possible: blog, carousel, instagram"):
         sequence(kinds=["blog", kind])
 
 

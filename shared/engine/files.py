@@ -1,4 +1,4 @@
-"""The pipeline's files in Storage, with failures said in the job's terms."""
+"""Files of jobs in Storage, with failures said in the job's terms."""
 
 from shared.engine.errors import JobError, StorageUnavailable
 from shared.storage import Storage, StorageError
@@ -22,4 +22,4 @@ class JobFiles:
             return await self._storage.upload(bucket, path, data, content_type)
         except StorageError as error:
             kind = StorageUnavailable if error.retryable else FileRefused
-            raise kind(f"The picture could not be stored: {error}.") from error
+            raise kind(f"A file could not be stored: {error}.") from error

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.blog.files import FileRefused, JobFiles
+from shared.engine.files import FileRefused, JobFiles
 from shared.engine.errors import StorageUnavailable
 from shared.storage import Storage, StorageError
 
