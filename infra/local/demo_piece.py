@@ -102,10 +102,11 @@ def _post(draft: dict[str, Any], platform: str, slides: list[dict[str, Any]], fi
 
 def _figure(slide: dict[str, Any], told: dict[str, Any], file: str, words: dict[str, Any]) -> str:
     asset = told["asset"]
-    made = " · ".join([words[asset["origin"]], words[told["text_rendering"]]])
+    origin = words[asset["origin"]]
+    shown = f"{asset['title']} ({origin})" if asset.get("title") else origin
     return (
-        f"<figure>{_image(slide, file)}<figcaption><b>{html.escape(asset.get('title') or asset['reason'])}</b><br>"
-        f"{made}<br>{html.escape(slide['alt_text'])}</figcaption></figure>"
+        f"<figure>{_image(slide, file)}<figcaption><b>{html.escape(shown)}</b> · {words[told['text_rendering']]}<br>"
+        f"{html.escape(slide['alt_text'])}</figcaption></figure>"
     )
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 LEAST_RELEVANCE = 70
 _PHOTOGRAPHS = ("product", "facility", "team", "equipment")
-_LOGO_QUERY = "logo Lifetrek Medical LM"
+_LOGO_QUERY = "logotipo LM azul"
 _LIMIT = 5
 
 _log = structlog.get_logger()
@@ -42,8 +42,8 @@ async def choose_assets(
     uses: list[AssetUse] = []
     for hits in found:
         use = _use_of(hits, taken)
-        if use.asset_id is not None:
-            taken.add(use.asset_id)
+        if use.url is not None:  # one photograph may be several assets
+            taken.add(use.url)
         uses.append(use)
     chosen = await concurrently(with_photograph(use, pictures) for use in uses)
     for number, choice in enumerate(chosen, start=1):
@@ -83,7 +83,7 @@ def _use_of(hits: Sequence[AssetHit], taken: set[str]) -> AssetUse:
             else f"the best asset has relevance {best:.0f}, not above {LEAST_RELEVANCE}"
         )
         return AssetUse(origin="generated", reason=reason, relevance=best)
-    free = [hit for hit in fitting if str(hit.asset_id) not in taken]
+    free = [hit for hit in fitting if hit.url not in taken]
     if not free:
         return AssetUse(
             origin="generated", reason="its best asset is on another slide already", relevance=fitting[0].relevance

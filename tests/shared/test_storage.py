@@ -36,6 +36,20 @@ async def test_an_uploaded_banner_is_public_at_its_url(gateway: RunningGateway, 
     assert await storage.download("content", "blog/7f3/banner.png") == PNG
 
 
+async def test_a_public_file_of_any_name_is_read_at_its_address(gateway: RunningGateway, storage: Storage) -> None:
+    url = storage.public_url("content", "blog/_.png").replace("_.png", "sala%20limpa%20%C3%A1rea.png")
+    sent = gateway.http.post(
+        url.replace("/public/", "/"),
+        content=PNG,
+        headers={"authorization": f"Bearer {gateway.keys.service_key}", "content-type": "image/png"},
+    )
+    assert sent.status_code == 200, sent.text
+    assert await storage.download_public(url) == PNG
+    with pytest.raises(StorageError, match="could not be read") as refused:
+        await storage.download_public(f"{url}.png")
+    assert refused.value.retryable is False
+
+
 async def test_a_repeated_stage_replaces_its_file(storage: Storage) -> None:
     urls = {await storage.upload("content", "blog/again.png", PNG + bytes([n]), "image/png") for n in range(3)}
     assert len(urls) == 1

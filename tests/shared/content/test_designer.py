@@ -28,7 +28,7 @@ def shelf(**relevance: float) -> Shelf:
         for word, value in relevance.items()
     }
     files = {f"https://assets.test/{word}.png": png((400, 300), "red") for word in [*relevance, "logo"]}
-    return Shelf(hits={**hits, "logo Lifetrek Medical LM": [LOGO]}, files=files)
+    return Shelf(hits={**hits, "logotipo LM azul": [LOGO]}, files=files)
 
 
 def designer(models: ScriptedStudio, found: Shelf | None = None, gate: Gate | None = None, **given: object) -> Designer:
@@ -156,7 +156,7 @@ async def test_a_redesign_draws_the_named_slides_on_the_same_photographs():
     wishes = [SlideWish(slide=2, target="picture", wish="Closer"), SlideWish(slide=3, target="picture", wish="No")]
     again = await made.redesign(plan(5), copy(5), visuals, [2], wishes, round_=1)
     assert [one == other for one, other in zip(visuals, again, strict=True)] == [True, False, True, True, True]
-    assert found.asked == ["logo Lifetrek Medical LM"]
+    assert found.asked == ["logotipo LM azul"]
     assert (len(models.prompts), len(models.references[0])) == (1, 2)
     assert input_of(models.prompts[0], "wishes") == "Closer"
     assert (again[1].path, again[1].drawn, models.variants[-1]) == ("jobs/1/slide-2-v2.png", 2, ("draw_slide", 3))

@@ -82,7 +82,7 @@ async def test_a_carousel_from_brief_to_row(models: JobModels, provider: Provide
     told = generation_metadata(piece)
     assert told["assets_used_count"] == 0
     assert told["regeneration_count"] == 0
-    assert told["readable_count"] == told["right_at_once_count"] == told["slides"] == len(piece.visuals)
+    assert told["readable_count"] == told["right_at_once_count"] == told["slide_count"] == len(piece.visuals)
     assert all(told[f"{stage}_time_ms"] >= 0 for stage in ("strategy", "copywriting", "design", "review"))
     assert Counter(row["call_kind"] for row in await books.rows()) == {"text": 3, "image": len(piece.visuals)}
     await assert_books_are_true(books, provider)
@@ -92,8 +92,8 @@ async def test_the_same_studio_makes_an_instagram_post(models: JobModels):
     piece, _ = await made(models, platform=INSTAGRAM, topic="Sala limpa por dentro", size="square")
     row = instagram_post(piece)
     assert (row.format, len(row.items), row.items[0].width, row.items[0].height) == ("single-image", 1, 1080, 1080)
-    assert row.image_url == row.items[0].image_url
-    assert "#" not in row.caption
+    assert row.image_url == row.items[0].url
+    assert row.caption.endswith(" ".join(row.hashtags))
     assert 3 <= len(row.hashtags) <= 5
     assert row.alt_text
 
@@ -115,7 +115,7 @@ async def test_a_real_photograph_is_told_of(models: JobModels):
             return [hit] if "parafuso" in query else []
 
     piece, _ = await made(models, shelf=Everywhere(files=shelf.files), topic="Parafusos pediculares")
-    assert linkedin_post(piece).assets_used == [hit.asset_id]
+    assert linkedin_post(piece).assets_used == [hit.url]
     assert generation_metadata(piece)["assets_used_count"] == 1
     assert linkedin_post(piece).slides[piece.visuals.index(_real(piece))]["asset"]["relevance"] == 88
 
