@@ -2,8 +2,8 @@
 
 import pytest
 
-from shared.engine.files import FileRefused, JobFiles
 from shared.engine.errors import StorageUnavailable
+from shared.engine.files import FileRefused, JobFiles
 from shared.storage import Storage, StorageError
 
 
