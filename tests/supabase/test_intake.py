@@ -50,7 +50,7 @@ async def test_an_unknown_kind_is_refused_and_the_known_ones_are_named(desk, fro
     for unknown in ("nope", "", "blog; drop table jobs", "blog%", "x" * 5000):
         error = await refusal(front_end, INSERT, desk.user_id, unknown, Jsonb({}))
         assert error.sqlstate == "PT422"
-        assert "Known job types: blog, carousel, deep_research, echo, instagram, sequence." in str(error)
+        assert "Known job types: blog, carousel, deep_research, echo, index_assets, instagram, sequence." in str(error)
         assert len(str(error)) < 500
 
 
@@ -59,10 +59,10 @@ async def test_a_missing_kind_is_refused(desk, front_end):
 
 
 async def test_a_kind_that_is_switched_off_is_refused_by_its_title(desk, front_end):
-    error = await refusal(front_end, INSERT, desk.user_id, "carousel_generate", Jsonb({}))
+    error = await refusal(front_end, INSERT, desk.user_id, "lead_score", Jsonb({}))
     assert (error.sqlstate, error.diag.message_primary) == (
         "PT403",
-        "LinkedIn carousel (carousel) is switched off at the moment.",
+        "Lead scoring (lead_score) is switched off at the moment.",
     )
 
 
