@@ -125,15 +125,15 @@ class Studio:
             if for_copy:
                 await self._ports.report("Rewriting after the review…", None, None)
                 revised = await self._copywriter(state).revise(text, for_copy, round_=len(reviews))
+        named = {wish.slide for wish in wishes if wish.slide}
         changed = {
             number
             for number, (old, new) in enumerate(zip(text.slides, revised.slides, strict=True), start=1)
             if old.on_picture != new.on_picture
         }
-        changed |= {wish.slide for wish in wishes if wish.target == "picture"}
         return {
             "text": revised,
-            "redraw": sorted(changed),
+            "redraw": sorted(named | changed),
             "regenerations": state.get("regenerations", 0) + len({wish.slide for wish in wishes}),
             "milliseconds": times,
         }
