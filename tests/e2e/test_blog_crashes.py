@@ -59,7 +59,7 @@ async def _assert_whole_and_paid_once(office: Office, job_id: UUID, kills: int) 
 
 
 async def test_killed_inside_every_stage(office: Office):
-    await office.set_lease("blog", 2.0, max_attempts=50)
+    await office.set_lease("blog", 4.0, max_attempts=50)
     await office.reset_meter()
     await office.faults(latency_ms=60)
     [job_id] = await office.ask("blog", PAYLOAD)
@@ -69,7 +69,7 @@ async def test_killed_inside_every_stage(office: Office):
 
 
 async def test_killed_at_the_beginning_of_every_stage(office: Office):
-    await office.set_lease("blog", 2.0, max_attempts=50)
+    await office.set_lease("blog", 4.0, max_attempts=50)
     await office.reset_meter()
     await office.faults(latency_ms=20)
     [job_id] = await office.ask("blog", PAYLOAD | {"topic": "Metrologia com CMM na aceitação de implantes"})

@@ -164,10 +164,10 @@ async def test_a_retry_on_another_day_plans_nothing_anew(desk: Desk):
 
 
 async def test_an_invalid_payload_fails_before_any_call(desk: Desk):
-    job_id = await desk.ask(kinds=["carousel"])
+    job_id = await desk.ask(kinds=["podcast"])
     assert await desk.work(job_id) == AttemptEnd.FAILED
     job = await desk.job(job_id)
-    assert (job["error_detail"]["code"], "carousel" in job["error"]) == ("invalid_payload", True)
+    assert (job["error_detail"]["code"], "podcast" in job["error"]) == ("invalid_payload", True)
     assert (await desk.provider.meter()).requests == 0
 
 
