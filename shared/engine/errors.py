@@ -1,4 +1,4 @@
-"""Every error that can end an attempt, in one tree.
+"""Every error that can end an attempt, in one tree. What only one part can fail with is a leaf beside that part's code.
 
 JobError
 ├── InvalidPayload        the request itself is wrong                         not retryable
@@ -15,7 +15,7 @@ JobError
 ├── DatabaseUnavailable   Postgres did not answer while the job needed it     retryable
 └── UnexpectedError       anything else: a defect                             retryable
 
-AttemptInterrupted        not an error of the job: the attempt has to stop writing
+AttemptInterrupted        not an error of the job: the attempt stops before its end
 ├── LeaseLost             another attempt holds the job now, or may do so
 ├── JobCancelled          a person cancelled it
 ├── WorkerDraining        this worker shuts down; the lease is given back

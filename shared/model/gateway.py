@@ -77,6 +77,8 @@ class JobModels:
     """Models for one attempt of a job. All methods may be called in parallel and raise:
 
     LeaseLost            the job is another attempt's; stop
+    EnginePaused         a kill switch is engaged; stop
+    ModelPutOff          the model has failed again and again; the job goes on later
     BudgetExceeded       a spending limit would be passed
     ModelUnavailable     the provider failed until the call's deadline
     ModelRejected        the provider does not accept the request
